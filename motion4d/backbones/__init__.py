@@ -1,0 +1,1 @@
+"""Images to geometry and tokens: one network family per file."""

@@ -1,0 +1,1 @@
+"""On-disk layouts and procedural scenes to clips."""

@@ -1,0 +1,1 @@
+"""Cameras, poses, projection, alignment: pure batched functions."""

@@ -1,0 +1,1 @@
+"""Loss terms: functions that return unreduced values, one family per file."""

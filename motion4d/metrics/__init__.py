@@ -1,0 +1,1 @@
+"""Protocols and metrics on numpy arrays; no torch."""
