@@ -165,8 +165,9 @@ class Geometry(Noun):
     """What a backbone says of a clip; only what was asked for is there.
 
     camera_to_world [B, N, 4, 4]; intrinsics [B, N, 3, 3] in pixels of the network's input; points_camera and
-    points_world [B, N, H, W, 3] (a frame that all N views share; the first camera's unless the backbone's docstring says
-    otherwise); depth [B, N, H, W]; confidence [B, N, H, W], positive. tokens: tap name -> [B, N, special + h*w, C], special tokens first.
+    points_world [B, N, H, W, 3] (a frame that all N views share: the first camera's, unless the backbone's docstring
+    says otherwise); depth [B, N, H, W]; confidence [B, N, H, W], positive.
+    tokens: tap name -> [B, N, special + h*w, C], special tokens first.
     """
 
     camera_to_world: Tensor | None = None
