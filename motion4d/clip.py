@@ -126,7 +126,7 @@ class Clip(Noun):
                 return None
             return flow._map(lambda tensor: tensor[:, start : max(stop - 1, start)])
 
-        per_frame = {
+        per_frame: dict[str, Any] = {
             name: None if value is None else value[:, start:stop]
             for name in ("images", "motion", "instances", "depth", "camera_to_world", "intrinsics", "valid")
             for value in [getattr(self, name)]

@@ -42,19 +42,16 @@ class FlowPyramidHead(nn.Module):
         self.taps = tuple(taps)
         self.patch_size = 2 ** len(channels)
         self.stem = nn.Conv2d(INPUT_CHANNELS, channels[0], 4, stride=2, padding=1)
-        self.down = nn.ModuleList(
-            nn.Sequential(ConvBlock(before), nn.Conv2d(before, after, 2, stride=2))
-            for before, after in zip(channels[:-1], channels[1:], strict=True)
-        )
+        steps = list(zip(channels[:-1], channels[1:], strict=True))
+        self.encode = nn.ModuleList(ConvBlock(before) for before, _ in steps)
+        self.down = nn.ModuleList(nn.Conv2d(before, after, 2, stride=2) for before, after in steps)
         width = channels[-1]
         self.token_norm = nn.LayerNorm(token_channels)
         self.token_projection = nn.Linear(token_channels, width)
         layer = nn.TransformerEncoderLayer(width, heads, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True)
         self.context = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
-        self.up = nn.ModuleList(
-            nn.Conv2d(after, before, 1) for before, after in zip(channels[:-1], channels[1:], strict=True)
-        )
-        self.merge = nn.ModuleList(ConvBlock(before) for before in channels[:-1])
+        self.up = nn.ModuleList(nn.Conv2d(after, before, 1) for before, after in steps)
+        self.merge = nn.ModuleList(ConvBlock(before) for before, _ in steps)
         self.out = nn.Conv2d(channels[0], 4, 3, padding=1)
 
     def forward(self, tokens: dict[str, Tensor], clip: Clip, flow: Flow, *, special: int) -> Tensor:
@@ -63,9 +60,9 @@ class FlowPyramidHead(nn.Module):
         height, width = clip.size
         level = self.stem(motion_input(clip.images, flow))
         skips = []
-        for down in self.down:
-            level, skip = down[1](features := down[0](level)), features
-            skips.append(skip)
+        for encode, down in zip(self.encode, self.down, strict=True):
+            skips.append(encode(level))
+            level = down(skips[-1])
         patches = torch.cat([tokens[tap][:, :, special:] for tap in self.taps], -1)
         grid = level.shape[-2:]
         joined = level.flatten(2).transpose(1, 2) + self.token_projection(self.token_norm(patches)).flatten(0, 1)
