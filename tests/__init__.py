@@ -1,0 +1,1 @@
+"""Tests mirror the rooms; tests.reference holds the numeric cases and their runner."""
