@@ -28,8 +28,6 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
-    except PermissionError as error:
-        raise PermissionError(f"cannot write {path}: permission denied; choose another output folder") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -43,6 +41,16 @@ def make_folder(path: str | Path) -> Path:
         reason = error.strerror or type(error).__name__
         raise type(error)(f"cannot make the folder {path}: {reason}; choose another output folder") from error
     return path
+
+
+def check_writable(folder: str | Path) -> None:
+    """Make `folder` and raise an OSError of one sentence if nothing can be written into it."""
+    probe = make_folder(folder) / f".{uuid.uuid4().hex[:8]}"
+    try:
+        probe.touch()
+    except OSError as error:
+        raise type(error)(f"cannot write into {folder}: {error.strerror}; choose another output folder") from error
+    probe.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -66,5 +74,5 @@ def read_json(path: str | Path) -> Any:
 
 def natural_key(name: str | Path) -> list[tuple[int, int, str]]:
     """Sort key under which frame2 comes before frame10."""
-    parts = re.split(r"(\d+)", str(name))
-    return [(1, int(part), part) if part.isdigit() else (0, 0, part) for part in parts]
+    parts = re.split(r"(\d+)", str(name))  # text and digits take turns, text first
+    return [(k % 2, int(part) if k % 2 else 0, part) for k, part in enumerate(parts)]
