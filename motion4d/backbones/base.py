@@ -8,7 +8,6 @@ network lacks is a CapabilityError, raised before anything is computed.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -24,7 +23,7 @@ class Backbone(nn.Module):
 
     patch_size: int
     special_tokens: int  # tokens before the patch tokens in every tap
-    available_heads: ClassVar[frozenset[str]] = frozenset()  # of "points", "pose", "confidence", "depth"
+    available_heads: frozenset[str] = frozenset()  # of "points", "pose", "confidence", "depth"
 
     @property
     def available_taps(self) -> dict[str, int]:
