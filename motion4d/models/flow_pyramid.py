@@ -2,47 +2,50 @@
 
 Motion carries over from synthetic to real video far better than appearance, so this head sees the flow at full
 resolution, as residual after the dominant motion of each frame pair (motion4d.geometry.dominant_motion), towards the
-next and the previous frame. A convolutional encoder brings it to the patch grid; there it joins the backbone's tokens
-and attends over all frames of the clip; a decoder with skip connections brings it back. Shape letters: B clips,
-N frames, M = B*N, C channels, h*w patches.
+next and the previous frame. A convolutional encoder brings it to a coarse grid; there it joins the backbone's tokens and
+attends over all frames of the clip; a decoder with skip connections brings it back. Shape letters: B clips, N frames,
+M = B*N, C channels, h*w patches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from motion4d.backbones.base import Backbone
 from motion4d.clip import Clip, Flow
 from motion4d.geometry.dominant_motion import residual_flow
+from motion4d.models.motion_head import MotionHead, tap_channels
 
 INPUT_CHANNELS = 3 + 2 * 6
 
 
-class FlowPyramidHead(nn.Module):
+class FlowPyramidHead(MotionHead):
     """Tokens, images and flow -> motion logits.
 
-    taps: what is asked of the backbone. token_channels: the sum of the taps' widths. channels: of the pyramid's levels,
-    finest (half resolution) first; the coarsest level is the patch grid, so patch_size must be 2^len(channels).
-    depth, heads: of the transformer over all patches of all frames.
+    taps: what is asked of the backbone. channels: of the pyramid's levels, finest (half resolution) first, each half as
+    fine as the one before. depth, heads: of the transformer over all cells of the coarsest level in all frames; the
+    tokens are resized to that level, whatever the backbone's patch size.
     """
 
     def __init__(
         self,
-        taps: Sequence[str],
-        token_channels: int,
+        backbone: Backbone,
         *,
+        taps: Sequence[str],
         channels: Sequence[int] = (24, 48, 96, 160),
         depth: int = 3,
         heads: int = 4,
     ) -> None:
         super().__init__()
         self.taps = tuple(taps)
-        self.patch_size = 2 ** len(channels)
-        self.stem = nn.Conv2d(INPUT_CHANNELS, channels[0], 4, stride=2, padding=1)
+        self.stride = 2 ** len(channels)
+        token_channels = tap_channels(backbone, self.taps)
         steps = list(zip(channels[:-1], channels[1:], strict=True))
+        self.stem = nn.Conv2d(INPUT_CHANNELS, channels[0], 4, stride=2, padding=1)
         self.encode = nn.ModuleList(ConvBlock(before) for before, _ in steps)
         self.down = nn.ModuleList(nn.Conv2d(before, after, 2, stride=2) for before, after in steps)
         width = channels[-1]
@@ -54,25 +57,37 @@ class FlowPyramidHead(nn.Module):
         self.merge = nn.ModuleList(ConvBlock(before) for before, _ in steps)
         self.out = nn.Conv2d(channels[0], 4, 3, padding=1)
 
-    def forward(self, tokens: dict[str, Tensor], clip: Clip, flow: Flow, *, special: int) -> Tensor:
-        """Logits [B, N, H, W] of a framed clip; `special` tokens precede the patches in every tap."""
+    def forward(
+        self, tokens: Mapping[str, Tensor], clip: Clip, flow: Flow | None, *, grid: tuple[int, int], special: int
+    ) -> Tensor:
+        """Motion logits [B, N, H, W]; see MotionHead."""
+        if flow is None:
+            raise ValueError("the flow pyramid reads optical flow; give the model a flow estimator (flow=dis)")
         batch, frames = clip.images.shape[:2]
         height, width = clip.size
-        level = self.stem(motion_input(clip.images, flow))
+        level = self.stem(_pad_to_multiple(motion_input(clip.images, flow), self.stride))
         skips = []
         for encode, down in zip(self.encode, self.down, strict=True):
             skips.append(encode(level))
             level = down(skips[-1])
-        patches = torch.cat([tokens[tap][:, :, special:] for tap in self.taps], -1)
-        grid = level.shape[-2:]
-        joined = level.flatten(2).transpose(1, 2) + self.token_projection(self.token_norm(patches)).flatten(0, 1)
-        joined = self.context(joined.reshape(batch, -1, joined.shape[-1]))
-        level = (
-            joined.reshape(batch * frames, grid[0] * grid[1], -1).transpose(1, 2).reshape(-1, joined.shape[-1], *grid)
-        )
+        level = level + self._tokens_on(level, tokens, grid, special)
+        cells = level.unflatten(0, (batch, frames)).permute(0, 1, 3, 4, 2)
+        context = self.context(cells.flatten(1, 3)).view(cells.shape)
+        level = context.permute(0, 1, 4, 2, 3).flatten(0, 1)
         for up, merge, skip in zip(reversed(self.up), reversed(self.merge), reversed(skips), strict=True):
             level = merge(F.interpolate(up(level), scale_factor=2, mode="bilinear", align_corners=False) + skip)
-        return F.pixel_shuffle(self.out(level), 2).reshape(batch, frames, height, width)
+        logits = F.pixel_shuffle(self.out(level), 2)[..., :height, :width]
+        return logits.float().reshape(batch, frames, height, width)
+
+    def _tokens_on(
+        self, level: Tensor, tokens: Mapping[str, Tensor], grid: tuple[int, int], special: int
+    ) -> Tensor:
+        """The taps' patch tokens as a map of the coarsest level's channels and size."""
+        patches = torch.cat([tokens[tap][:, :, special:] for tap in self.taps], -1).flatten(0, 1)
+        maps = self.token_projection(self.token_norm(patches)).transpose(1, 2).unflatten(2, grid)
+        if grid == tuple(level.shape[-2:]):
+            return maps
+        return F.interpolate(maps, size=level.shape[-2:], mode="bilinear", align_corners=False)
 
 
 class ConvBlock(nn.Module):
@@ -127,6 +142,12 @@ def _length(vectors: Tensor) -> Tensor:
 def _compress(values: Tensor) -> Tensor:
     """Odd logarithm: linear below a pixel, gentle above."""
     return torch.sign(values) * torch.log1p(values.abs())
+
+
+def _pad_to_multiple(maps: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column until both sides are multiples."""
+    height, width = maps.shape[-2:]
+    return F.pad(maps, (0, -width % multiple, 0, -height % multiple), mode="replicate")
 
 
 def _sample(maps: Tensor, flow: Tensor) -> Tensor:
