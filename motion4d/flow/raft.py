@@ -1,0 +1,199 @@
+"""RAFT optical flow, evaluated per clip. Teed and Deng, "RAFT", ECCV 2020; the published networks, exactly.
+
+Every frame is encoded once (published wrappers do it four times); both directions come from one correlation volume,
+many pairs at a time within a memory limit; what the recurrent units read of the context is computed once; the mask
+head and the upsampling run after the last iteration only; the layout is channels_last. The same numbers as the plain
+form in motion4d.flow.raft_plain. Under autocast the convolutions are reduced in precision; correlation and the sum of
+corrections stay float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from motion4d.clip import Clip, Flow
+from motion4d.flow.correlation import Correlation, OnTheFly, Volume, pixel_grid
+from motion4d.flow.fitting import Fitting, Resize
+from motion4d.flow.raft_encoder import BottleneckBlock, Encoder, ResidualBlock, instance_norm
+from motion4d.flow.raft_update import FlowHead, MaskPredictor, MotionEncoder, RecurrentBlock, UpdateBlock
+from motion4d.flow.raft_weights import load_raft
+from motion4d.layers.upsample import bilinear_upsample, convex_upsample
+
+LEAST_SIDE = 128  # pixels: below it a level of the correlation pyramid is one pixel wide
+
+
+class Raft(nn.Module):
+    """A flow estimator (motion4d.flow.base); `raft_large` and `raft_small` build the published sizes.
+
+    feature_encoder, context_encoder: [M, 3, H, W] in [-1, 1] -> 1/8 resolution. mask_predictor: None for bilinear
+    upsampling. levels, radius: of the correlation lookup. iterations: updates per pair.
+    memory_limit: bytes that the correlation volumes of one chunk of pairs may take (and, roughly, the encoders); one
+    pair that needs more is computed on the fly. fitting: how frames of any size become multiples of 8.
+    """
+
+    in_workers = False
+
+    def __init__(
+        self,
+        *,
+        feature_encoder: Encoder,
+        context_encoder: Encoder,
+        update_block: UpdateBlock,
+        mask_predictor: MaskPredictor | None,
+        levels: int,
+        radius: int,
+        iterations: int = 12,
+        memory_limit: int = 2**29,
+        fitting: Fitting | None = None,
+    ) -> None:
+        super().__init__()
+        self.feature_encoder = feature_encoder
+        self.context_encoder = context_encoder
+        self.update_block = update_block
+        self.mask_predictor = mask_predictor
+        self.levels, self.radius = levels, radius
+        self.iterations = iterations
+        self.memory_limit = memory_limit
+        self.fitting: Fitting = fitting or Resize()
+        self.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Raft:
+        """An estimator is never trained here: it stays in evaluation mode inside a model that is."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, clip: Clip) -> Flow:
+        """Forward and backward flow [B, N-1, 2, H, W] between neighbouring frames, in pixels of clip.images."""
+        check_size(*clip.size)
+        batch, frames = clip.images.shape[:2]
+        index = torch.arange(batch * frames).view(batch, frames)
+        first, second = index[:, :-1].flatten(), index[:, 1:].flatten()
+        if not len(first):
+            empty = clip.images.new_zeros(batch, 0, 2, *clip.size, dtype=torch.float32)
+            return Flow(forward=empty, backward=empty.clone())
+        features, context = self.encode(self.fitting.images(clip.images.flatten(0, 1).float()))
+        size = max(1, self.memory_limit // Volume.bytes_both_ways(*features.shape[-2:]))
+        chunks = zip(first.split(size), second.split(size), strict=True)
+        both = [self._both_ways(features, context, one, two) for one, two in chunks]
+        forward, backward = (
+            self.fitting.undo_flow(torch.cat(fields), clip.size).view(batch, frames - 1, 2, *clip.size)
+            for fields in zip(*both, strict=True)
+        )
+        return Flow(forward=forward, backward=backward)
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """[M, 3, H, W] in [0, 1], H and W multiples of 8 -> features (float32) and context [M, C, H/8, W/8]."""
+        images = (2 * images - 1).contiguous(memory_format=torch.channels_last)
+        size = max(1, self.memory_limit // (256 * images[0, 0].numel()))  # about four maps of 64 channels at 1/2
+        chunks = images.split(size)
+        features = torch.cat([self.feature_encoder(chunk) for chunk in chunks])
+        return features.float(), torch.cat([self.context_encoder(chunk) for chunk in chunks])
+
+    def correlate(self, first: Tensor, second: Tensor) -> Correlation:
+        """Features [P, D, h, w] of both frames -> lookups for 2P pairs: first to second, then second to first."""
+        if Volume.bytes_both_ways(*first.shape[-2:]) > self.memory_limit:
+            sources, targets = torch.cat([first, second]), torch.cat([second, first])
+            return OnTheFly(sources, targets, levels=self.levels, radius=self.radius)
+        return Volume.both_ways(first, second, levels=self.levels, radius=self.radius)
+
+    def updates(
+        self, correlation: Correlation, context: Tensor, *, start: Tensor | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The state after every iteration: hidden [P, H, h, w] and flow [P, 2, h, w] in coarse pixels, float32.
+
+        context: what the context encoder says of the source frames. start: a flow to begin with, coarse pixels.
+        """
+        hidden, fixed = context.split([self.update_block.hidden, self.update_block.context], 1)
+        hidden, fixed = torch.tanh(hidden), torch.relu(fixed)
+        units = self.update_block.prepare(fixed)
+        grid = pixel_grid(*context.shape[-2:], like=context)
+        flow = grid.new_zeros(len(context), *grid.shape) if start is None else start
+        for _ in range(self.iterations):
+            hidden, correction = self.update_block.step(units, hidden, correlation.lookup(grid + flow), flow)
+            flow = flow + correction
+            yield hidden, flow
+
+    def upsample(self, hidden: Tensor, flow: Tensor) -> Tensor:
+        """[P, 2, h, w] in coarse pixels -> [P, 2, 8h, 8w] in pixels, float32."""
+        if self.mask_predictor is None:
+            return bilinear_upsample(flow)
+        return convex_upsample(flow, self.mask_predictor(hidden).float())
+
+    def _both_ways(self, features: Tensor, context: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """Flow [P, 2, 8h, 8w] from the frames `first` to the frames `second` (indices) and back."""
+        correlation = self.correlate(features[first], features[second])
+        states = self.updates(correlation, torch.cat([context[first], context[second]]))
+        *_, (hidden, flow) = states
+        forward, backward = self.upsample(hidden, flow).chunk(2)
+        return forward, backward
+
+
+def raft_large(
+    *, weights: str | Path | None, iterations: int = 12, memory_limit: int = 2**29, fitting: Fitting | None = None
+) -> Raft:
+    """The published large network (5.3 M parameters), with a published file of weights; None: random ones."""
+    hidden, context, radius, levels = 128, 128, 4, 4
+    widths = (64, 64, 96, 128)
+    motion = MotionEncoder(
+        levels * (2 * radius + 1) ** 2, correlation_widths=(256, 192), flow_widths=(128, 64), out=128
+    )
+    raft = Raft(
+        feature_encoder=Encoder(widths, 256, block=ResidualBlock, norm=instance_norm),
+        context_encoder=Encoder(widths, hidden + context, block=ResidualBlock, norm=nn.BatchNorm2d),
+        update_block=UpdateBlock(
+            motion_encoder=motion,
+            recurrent_block=RecurrentBlock(hidden, context, motion.out_channels, kernels=((1, 5), (5, 1))),
+            flow_head=FlowHead(hidden, 256),
+        ),
+        mask_predictor=MaskPredictor(hidden, 256),
+        levels=levels,
+        radius=radius,
+        iterations=iterations,
+        memory_limit=memory_limit,
+        fitting=fitting,
+    )
+    return _with_weights(raft, weights)
+
+
+def raft_small(
+    *, weights: str | Path | None, iterations: int = 12, memory_limit: int = 2**29, fitting: Fitting | None = None
+) -> Raft:
+    """The published small network (1.0 M parameters), with a published file of weights; None: random ones."""
+    hidden, context, radius, levels = 96, 64, 3, 4
+    widths = (32, 32, 64, 96)
+    motion = MotionEncoder(levels * (2 * radius + 1) ** 2, correlation_widths=(96,), flow_widths=(64, 32), out=82)
+    raft = Raft(
+        feature_encoder=Encoder(widths, 128, block=BottleneckBlock, norm=instance_norm),
+        context_encoder=Encoder(widths, hidden + context, block=BottleneckBlock, norm=nn.Identity),
+        update_block=UpdateBlock(
+            motion_encoder=motion,
+            recurrent_block=RecurrentBlock(hidden, context, motion.out_channels, kernels=((3, 3),)),
+            flow_head=FlowHead(hidden, 128),
+        ),
+        mask_predictor=None,
+        levels=levels,
+        radius=radius,
+        iterations=iterations,
+        memory_limit=memory_limit,
+        fitting=fitting,
+    )
+    return _with_weights(raft, weights)
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise ValueError for frames that are too small for the correlation pyramid."""
+    if min(height, width) < LEAST_SIDE:
+        raise ValueError(
+            f"RAFT needs frames of at least {LEAST_SIDE}x{LEAST_SIDE} pixels, but these are {height}x{width}; "
+            "enlarge them or choose flow=dis"
+        )
+
+
+def _with_weights(raft: Raft, weights: str | Path | None) -> Raft:
+    if weights is not None:
+        load_raft(raft, weights)
+    return raft

@@ -1,0 +1,51 @@
+"""RAFT in its plain, published form: one pair and one direction per call. The oracle of tests and of eval.speed.
+
+The same modules as motion4d.flow.raft, used the obvious way: contiguous layout, both frames encoded for every pair,
+gates z, r and q as three convolutions over everything, mask head and upsampling in every iteration.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from motion4d.clip import Clip, Flow
+from motion4d.flow.correlation import Volume, pixel_grid
+from motion4d.flow.raft import Raft
+
+
+@torch.no_grad()
+def plain_raft_pair(raft: Raft, image1: Tensor, image2: Tensor) -> list[Tensor]:
+    """[P, 3, H, W] in [0, 1] twice, H and W multiples of 8 -> the flow [P, 2, H, W] after every iteration."""
+    feature1, feature2 = raft.feature_encoder(2 * torch.cat([image1, image2]) - 1).chunk(2)
+    correlation = Volume.one_way(feature1, feature2, levels=raft.levels, radius=raft.radius)
+    block = raft.update_block
+    hidden, context = raft.context_encoder(2 * image1 - 1).split([block.hidden, block.context], 1)
+    hidden, context = torch.tanh(hidden), torch.relu(context)
+    grid = pixel_grid(*hidden.shape[-2:], like=hidden)
+    flow = torch.zeros_like(grid).expand(len(hidden), -1, -1, -1)
+    predictions = []
+    for _ in range(raft.iterations):
+        motion = block.motion_encoder(correlation.lookup(grid + flow).contiguous(), flow)
+        for unit in block.recurrent_block.units:
+            hidden = unit(hidden, torch.cat([context, motion], 1))
+        flow = flow + block.flow_head(hidden)
+        predictions.append(raft.upsample(hidden, flow))
+    return predictions
+
+
+def plain_raft_clip(raft: Raft, clip: Clip) -> Flow:
+    """What Raft.forward says of a clip, pair by pair and direction by direction."""
+    images = clip.images
+    size = clip.size
+
+    def fields(first: int, second: int) -> Tensor:
+        """Flow of frame `first` -> frame `second` [B, 2, H, W]."""
+        pair = (raft.fitting.images(images[:, first]), raft.fitting.images(images[:, second]))
+        return raft.fitting.undo_flow(plain_raft_pair(raft, *pair)[-1], size)
+
+    pairs = range(clip.num_frames - 1)
+    return Flow(
+        forward=torch.stack([fields(t, t + 1) for t in pairs], 1),
+        backward=torch.stack([fields(t + 1, t) for t in pairs], 1),
+    )

@@ -1,0 +1,165 @@
+"""RAFT's recurrent update: correlation features and the present flow -> a correction of the flow.
+
+Teed and Deng, "RAFT", ECCV 2020. Attribute names are torchvision's checkpoint keys. The input of a recurrent unit is
+[hidden, context, motion]; the context never changes, so its share of the three gates is computed once per pair
+(`prepare`), and the gates z and r, which read the same channels, are one convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MotionEncoder(nn.Module):
+    """Correlation features and flow -> motion features, the flow itself being the last two channels.
+
+    correlation_widths: channels after the 1x1 convolution and, if there is a second, after the 3x3 one.
+    flow_widths: channels after the 7x7 and the 3x3 convolution.
+    """
+
+    def __init__(
+        self, correlation_channels: int, *, correlation_widths: Sequence[int], flow_widths: Sequence[int], out: int
+    ) -> None:
+        super().__init__()
+        first, *second = correlation_widths
+        self.convcorr1 = _conv_relu(correlation_channels, first, 1)
+        self.convcorr2 = _conv_relu(first, second[0], 3) if second else nn.Identity()
+        self.convflow1 = _conv_relu(2, flow_widths[0], 7)
+        self.convflow2 = _conv_relu(flow_widths[0], flow_widths[1], 3)
+        self.conv = _conv_relu(correlation_widths[-1] + flow_widths[1], out - 2, 3)
+        self.out_channels = out
+
+    def forward(self, correlation: Tensor, flow: Tensor) -> Tensor:
+        """[P, correlation channels, h, w] and [P, 2, h, w] -> [P, out_channels, h, w]."""
+        matches = self.convcorr2(self.convcorr1(correlation))
+        movement = self.convflow2(self.convflow1(flow))
+        features = self.conv(torch.cat([matches, movement], 1))
+        return torch.cat([features, flow.to(features.dtype)], 1)
+
+
+@dataclass(frozen=True)
+class PreparedUnit:
+    """A recurrent unit for given pairs: what its gates read of the context is already summed.
+
+    gates_weight [2H, H+M, kh, kw] and gates_context [P, 2H, h, w]: z and r; candidate_*: q, H channels.
+    """
+
+    gates_weight: Tensor
+    gates_context: Tensor
+    candidate_weight: Tensor
+    candidate_context: Tensor
+
+    def step(self, hidden: Tensor, motion: Tensor) -> Tensor:
+        """[P, H, h, w] hidden state and [P, M, h, w] motion features -> the next hidden state."""
+        rows, columns = self.gates_weight.shape[-2:]
+        padding = (rows // 2, columns // 2)
+        gates = F.conv2d(torch.cat([hidden, motion], 1), self.gates_weight, padding=padding)
+        update, reset = torch.sigmoid(gates + self.gates_context).chunk(2, 1)
+        candidate = F.conv2d(torch.cat([reset * hidden, motion], 1), self.candidate_weight, padding=padding)
+        return torch.lerp(hidden, torch.tanh(candidate + self.candidate_context), update)
+
+
+class ConvGru(nn.Module):
+    """A convolutional gated recurrent unit over [hidden, context, motion]."""
+
+    def __init__(self, hidden: int, context: int, motion: int, *, kernel: tuple[int, int]) -> None:
+        super().__init__()
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        channels = hidden + context + motion
+        self.convz = nn.Conv2d(channels, hidden, kernel, padding=padding)
+        self.convr = nn.Conv2d(channels, hidden, kernel, padding=padding)
+        self.convq = nn.Conv2d(channels, hidden, kernel, padding=padding)
+        self.hidden, self.context = hidden, context
+
+    def forward(self, hidden: Tensor, inputs: Tensor) -> Tensor:
+        """The published form: [P, H, h, w] and [context, motion] -> the next hidden state."""
+        both = torch.cat([hidden, inputs], 1)
+        update = torch.sigmoid(self.convz(both))
+        reset = torch.sigmoid(self.convr(both))
+        candidate = torch.tanh(self.convq(torch.cat([reset * hidden, inputs], 1)))
+        return (1 - update) * hidden + update * candidate
+
+    def prepare(self, context: Tensor) -> PreparedUnit:
+        """context: [P, C, h, w] -> the unit with the context's share computed."""
+        weight = torch.cat([self.convz.weight, self.convr.weight, self.convq.weight])
+        bias = torch.cat([conv.bias for conv in (self.convz, self.convr, self.convq) if conv.bias is not None])
+        first, last = self.hidden, self.hidden + self.context
+        constant = F.conv2d(context, weight[:, first:last], bias, padding=self.convz.padding)
+        gates_constant, candidate_constant = constant.split([2 * self.hidden, self.hidden], 1)
+        changing = torch.cat([weight[:, :first], weight[:, last:]], 1)
+        gates, candidate = changing.split([2 * self.hidden, self.hidden])
+        return PreparedUnit(gates, gates_constant, candidate, candidate_constant)
+
+
+class RecurrentBlock(nn.Module):
+    """One unit per kernel, one after the other: (1, 5) and (5, 1) in the large network, (3, 3) in the small one."""
+
+    def __init__(self, hidden: int, context: int, motion: int, *, kernels: Sequence[tuple[int, int]]) -> None:
+        super().__init__()
+        for number, kernel in enumerate(kernels, start=1):
+            self.add_module(f"convgru{number}", ConvGru(hidden, context, motion, kernel=kernel))
+
+    @property
+    def units(self) -> list[ConvGru]:
+        """The units in order."""
+        return [unit for unit in self.children() if isinstance(unit, ConvGru)]
+
+
+class FlowHead(nn.Module):
+    """Hidden state -> correction of the flow, [P, 2, h, w] in coarse pixels."""
+
+    def __init__(self, hidden: int, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(hidden, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, 2, 3, padding=1)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """[P, H, h, w] -> [P, 2, h, w]."""
+        return self.conv2(self.conv1(hidden).relu_())
+
+
+class UpdateBlock(nn.Module):
+    """Motion encoder, recurrent units and flow head."""
+
+    def __init__(self, *, motion_encoder: MotionEncoder, recurrent_block: RecurrentBlock, flow_head: FlowHead) -> None:
+        super().__init__()
+        self.motion_encoder = motion_encoder
+        self.recurrent_block = recurrent_block
+        self.flow_head = flow_head
+        self.hidden = recurrent_block.units[0].hidden
+        self.context = recurrent_block.units[0].context
+
+    def prepare(self, context: Tensor) -> list[PreparedUnit]:
+        """context: [P, C, h, w] -> the recurrent units for these pairs."""
+        return [unit.prepare(context) for unit in self.recurrent_block.units]
+
+    def step(
+        self, units: Sequence[PreparedUnit], hidden: Tensor, correlation: Tensor, flow: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The next hidden state and the correction of the flow, float32."""
+        motion = self.motion_encoder(correlation, flow)
+        for unit in units:
+            hidden = unit.step(hidden, motion)
+        return hidden, self.flow_head(hidden).float()
+
+
+class MaskPredictor(nn.Module):
+    """Hidden state -> logits of the convex upsampling, [P, 9*8*8, h, w]; the factor 0.25 is part of the network."""
+
+    def __init__(self, hidden: int, width: int) -> None:
+        super().__init__()
+        self.convrelu = _conv_relu(hidden, width, 3)
+        self.conv = nn.Conv2d(width, 9 * 8 * 8, 1)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """[P, H, h, w] -> [P, 576, h, w]."""
+        return 0.25 * self.conv(self.convrelu(hidden))
+
+
+def _conv_relu(in_channels: int, channels: int, kernel: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(in_channels, channels, kernel, padding=kernel // 2), nn.ReLU(inplace=True))
