@@ -1,0 +1,33 @@
+"""What a training log says of one batch of motion masks: IoU, precision, recall, F1, pooled over all its pixels.
+
+These follow the released GeoMotion code (Zhou et al. 2026): denominators + 1e-6, so an empty prediction of an empty
+mask scores 0. They watch a training; benchmarks are scored by motion4d.metrics, where that case scores 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from motion4d.clip import Clip, Motion
+
+
+@torch.no_grad()
+def batch_scores(prediction: Motion, clip: Clip, *, threshold: float = 0.5) -> dict[str, Tensor]:
+    """Scalars "iou", "precision", "recall", "f1" of probability > threshold against the true motion mask."""
+    if clip.motion is None:
+        raise ValueError("batch scores need clips with a true motion mask")
+    marked, moving = prediction.masks(threshold), clip.motion.bool()
+    if clip.valid is not None:
+        marked, moving = marked & clip.valid, moving & clip.valid
+    true_positive = (marked & moving).sum().float()
+    false_positive = (marked & ~moving).sum().float()
+    false_negative = (~marked & moving).sum().float()
+    precision = true_positive / (true_positive + false_positive + 1e-6)
+    recall = true_positive / (true_positive + false_negative + 1e-6)
+    return {
+        "iou": true_positive / (true_positive + false_positive + false_negative + 1e-6),
+        "precision": precision,
+        "recall": recall,
+        "f1": 2 * precision * recall / (precision + recall + 1e-6),
+    }

@@ -1,0 +1,39 @@
+"""Losses as sums of named terms: the mean of each term, times its weight.
+
+A term is a function (prediction, clip) -> Tensor of unreduced values, or a scalar; config binds its settings with
+`_partial_`. The names are the user's: they appear in logs and in overrides (loss.weights.dice=2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from motion4d.clip import Clip
+
+Term = Callable[[Any, Clip], Tensor]
+
+
+class WeightedSum:
+    """total = sum over the terms of weight * mean(term); a term without a weight counts once."""
+
+    def __init__(self, terms: Mapping[str, Term], weights: Mapping[str, float] | None = None) -> None:
+        self.terms = dict(terms)
+        self.weights = dict.fromkeys(self.terms, 1.0) | dict(weights or {})
+        unknown = sorted(set(self.weights) - set(self.terms))
+        if unknown or not self.terms or "total" in self.terms:
+            raise ValueError(
+                f"a loss needs named terms, none of them 'total', and weights for these only; terms: "
+                f"{', '.join(self.terms) or 'none'}; weights of no term: {', '.join(unknown) or 'none'}"
+            )
+
+    def __call__(self, prediction: Any, clip: Clip) -> dict[str, Tensor]:
+        """Scalars: "total", then the mean of each term before its weight."""
+        means = {name: term(prediction, clip).mean() for name, term in self.terms.items()}
+        weighted = [self.weights[name] * mean for name, mean in means.items()]
+        total = weighted[0]
+        for value in weighted[1:]:
+            total = total + value
+        return {"total": total, **means}
