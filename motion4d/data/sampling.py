@@ -1,0 +1,104 @@
+"""Which clips a training step sees: a pure function of (seed, epoch), that can start at any batch.
+
+A killed training goes on with exactly the batches that it would have seen: the order hangs on no global random state,
+and the random choices inside a sample (crop, colour) hang on (seed, epoch, index), not on the worker that draws them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch.utils.data import Dataset
+
+from motion4d.clip import Clip
+
+
+class Clips(Protocol):
+    """A dataset: a map from 0..len-1 to clips with B = 1."""
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        ...
+
+    def __getitem__(self, index: int) -> Clip:
+        """One clip."""
+        ...
+
+
+Key = tuple[int, int]  # (epoch, index)
+
+
+def epoch_order(length: int, seed: int, epoch: int) -> list[int]:
+    """The order of `length` clips in one epoch."""
+    generator = torch.Generator().manual_seed(_mix(seed, epoch))
+    return torch.randperm(length, generator=generator).tolist()
+
+
+@dataclass(frozen=True)
+class EpochBatches:
+    """Batches of keys for one rank, from batch `start` to `stop` counted since the start of the training.
+
+    length: clips of the dataset; batch_size: clips per rank and batch. Each global batch of `ranks * batch_size` clips
+    is cut into the ranks' parts; what does not fill a global batch at the end of an epoch is left out.
+    """
+
+    length: int
+    batch_size: int
+    seed: int = 0
+    rank: int = 0
+    ranks: int = 1
+    start: int = 0
+    stop: int = 0
+
+    def __post_init__(self) -> None:
+        if self.length < self.batch_size * self.ranks:
+            raise ValueError(
+                f"the training set has {self.length} clips, fewer than the {self.ranks} x {self.batch_size} of one "
+                "batch; lower training.batch_size or use more data"
+            )
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        """The batches, each a list of (epoch, index)."""
+        per_epoch = self.length // (self.batch_size * self.ranks)
+        order_epoch, order = -1, []
+        for batch in range(self.start, self.stop):
+            epoch, within = divmod(batch, per_epoch)
+            if epoch != order_epoch:
+                order_epoch, order = epoch, epoch_order(self.length, self.seed, epoch)
+            first = (within * self.ranks + self.rank) * self.batch_size
+            yield [(epoch, index) for index in order[first : first + self.batch_size]]
+
+
+class SeededClips(Dataset[Clip]):
+    """A dataset addressed by (epoch, index), whose torch random numbers are a function of (seed, epoch, index)."""
+
+    def __init__(self, clips: Clips, seed: int) -> None:
+        self.clips = clips
+        self.seed = seed
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.clips)
+
+    def __getitem__(self, key: Any) -> Clip:
+        """The clip `key = (epoch, index)`."""
+        epoch, index = key
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_mix(self.seed, epoch, index))
+            return self.clips[index]
+
+
+def _mix(*numbers: int) -> int:
+    """Numbers -> one well spread 63-bit seed (multiply, xor-shift; the constant is that of splitmix64)."""
+    state = 0
+    for number in numbers:
+        state = (state ^ (number + 0x9E3779B97F4A7C15)) * 0xBF58476D1CE4E5B9 % (1 << 64)
+        state ^= state >> 31
+    return state % (1 << 63)

@@ -1,0 +1,93 @@
+"""Starting the ranks of a run: one process, several from inside, or one rank of an outer launcher (torchrun, slurm).
+
+The work is started before anything touches a GPU or torch's thread pool, since the ranks are forked.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from motion4d.engine.errors import RankFailed
+
+_log = logging.getLogger(__name__)
+
+
+def run_ranks(work: Callable[..., None], arguments: tuple[Any, ...], *, num_processes: int, folder: Path) -> None:
+    """Call `work(*arguments)` once, or on `num_processes` ranks; a RankFailed names the rank that failed first.
+
+    Each rank that fails leaves its traceback in folder/rank{N}.log.
+    """
+    join_submitit()
+    if num_processes == 1 or has_outer_launcher():
+        work(*arguments)
+        return
+    from accelerate import notebook_launcher
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    for old in folder.glob("rank*.log"):
+        old.unlink()
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    try:
+        notebook_launcher(_Rank(work, folder), arguments, num_processes=num_processes, use_port=free_port())
+    except ChildFailedError as error:
+        raise _first_failure(folder) from error
+
+
+def rank() -> int:
+    """The number of this process among the ranks, 0 if it is alone."""
+    return int(os.environ.get("RANK", 0))
+
+
+def has_outer_launcher() -> bool:
+    """Whether torchrun, accelerate or slurm already started several processes."""
+    return int(os.environ.get("WORLD_SIZE", 1)) > 1
+
+
+def free_port() -> str:
+    """A TCP port that is free now, as text (the number 0 would hang the rendezvous)."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def join_submitit() -> None:
+    """Take rank and world size from submitit, where a job was started as several tasks."""
+    if "SUBMITIT_EXECUTOR" not in os.environ or has_outer_launcher():
+        return
+    import submitit
+
+    if submitit.JobEnvironment().num_tasks > 1:
+        submitit.helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False)
+
+
+class _Rank:
+    """The work, with its error written down where the parent finds it."""
+
+    def __init__(self, work: Callable[..., None], folder: Path) -> None:
+        self.work = work
+        self.folder = folder
+
+    def __call__(self, *arguments: Any) -> None:
+        try:
+            self.work(*arguments)
+        except BaseException as error:
+            file = self.folder / f"rank{rank()}.log"
+            file.write_text(f"{type(error).__name__}: {error}\n\n{traceback.format_exc()}", encoding="utf-8")
+            raise
+
+
+def _first_failure(folder: Path) -> RankFailed:
+    """The error of the rank that failed by itself, not of those that lost their connection to it."""
+    logs = sorted(folder.glob("rank*.log"), key=lambda file: file.stat().st_mtime)
+    texts = [(file, file.read_text(encoding="utf-8").partition("\n")[0]) for file in logs]
+    own = [item for item in texts if "closed by peer" not in item[1] and "Connection reset" not in item[1]] or texts
+    if not own:
+        return RankFailed("a rank was killed from outside (too little memory?); see the log above")
+    file, message = own[0]
+    return RankFailed(f"{file.stem} failed: {message} (traceback in {file})")

@@ -1,0 +1,101 @@
+"""Which weights a task starts from: published parts, a checkpoint of ours, or those that ship with the package.
+
+checkpoint: `auto` (training: none; evaluation and prediction: shipped), `none`, `shipped`, or a path: a weights file,
+a run folder (its weights.safetensors) or a checkpoint folder (its model.safetensors).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import motion4d
+from torch import Tensor, nn
+
+from motion4d.io.weights import load_strict, read_state_dict
+
+_log = logging.getLogger(__name__)
+
+
+def load_pretrained(model: nn.Module, pretrained: Mapping[str, str | Path]) -> None:
+    """Load published weights into parts of `model`: attribute name -> file.
+
+    A part's own `load_weights(path)` is used where it has one, a strict load otherwise. By convention files lie in
+    WEIGHTS/NAME/, where `python -m prepare.weights NAME` puts them.
+    """
+    for name, file in pretrained.items():
+        path = Path(file)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"the weights of {name} are not at {path}; `python -m prepare.weights {path.parent.name}` brings them, "
+                f"or give pretrained.{name}=FILE"
+            )
+        part = getattr(model, name)
+        if hasattr(part, "load_weights"):
+            part.load_weights(path)
+        else:
+            load_strict(part, read_state_dict(path), source=str(path))
+
+
+def load_checkpoint(model: Any, checkpoint: str | Path | None, *, default: str, shipped: str | None = None) -> None:
+    """Load what `checkpoint` names into `model`; `auto` means `default` ("none" or "shipped").
+
+    A model's own `load_checkpoint(path)` is used where it has one, `load_trainable` otherwise.
+    """
+    path = resolve_checkpoint(default if checkpoint in (None, "auto") else checkpoint, shipped=shipped)
+    if path is None or not has_weights(model):
+        return
+    if hasattr(model, "load_checkpoint"):
+        model.load_checkpoint(path)
+    else:
+        load_trainable(model, read_state_dict(path), source=str(path))
+    _log.info("weights: %s", path)
+
+
+def resolve_checkpoint(checkpoint: str | Path | None, *, shipped: str | None = None) -> Path | None:
+    """The file that `checkpoint` names, None for "none"; a FileNotFoundError says what to do."""
+    if checkpoint in (None, "none"):
+        return None
+    if checkpoint == "shipped":
+        path = Path(motion4d.__file__).parent / "weights" / str(shipped)
+        if shipped is None or not path.is_file():
+            raise FileNotFoundError(
+                f"no weights ship for {Path(str(shipped)).stem}; give checkpoint=FILE or a run folder, or "
+                "checkpoint=none for untrained weights"
+            )
+        return path
+    path = Path(str(checkpoint))
+    candidates = [path / "weights.safetensors", path / "model.safetensors"] if path.is_dir() else [path]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise FileNotFoundError(f"checkpoint={checkpoint}: there is no {' or '.join(map(str, candidates))}")
+
+
+def has_weights(model: Any) -> bool:
+    """Whether the model has parameters at all."""
+    return isinstance(model, nn.Module) and next(model.parameters(), None) is not None
+
+
+def trainable_state(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters that require gradients, and the buffers beside them: what a training of `model` changes."""
+    state = model.state_dict()
+    names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    owners = {name.rpartition(".")[0] for name in names}
+    names |= {name for name, _ in model.named_buffers() if name.rpartition(".")[0] in owners}
+    return {name: state[name].detach() for name in state if name in names}
+
+
+def load_trainable(model: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
+    """Load weights written by `trainable_state` (or a full state dict); a ValueError names what does not fit."""
+    own = model.state_dict()
+    missing = sorted(trainable_state(model).keys() - state.keys())
+    unexpected = sorted(state.keys() - own.keys())
+    shapes = sorted(name for name in state.keys() & own.keys() if state[name].shape != own[name].shape)
+    for kind, names in (("lacks", missing), ("has the unknown", unexpected), ("has other shapes for", shapes)):
+        if names:
+            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            raise ValueError(f"{source} is not a checkpoint of this {type(model).__name__}: it {kind} {shown}")
+    model.load_state_dict(dict(state), strict=False)
