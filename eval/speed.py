@@ -1,8 +1,8 @@
 """python -m eval.speed: seconds and peak memory of every network and algorithm, beside a plain form of the same thing.
 
 Every form runs in a process of its own (so that peak memory is its own), warmed up once, then timed a few times; the
-minimum is kept, because a shared machine only ever adds time. A calibration matrix product stands beside the rows: divide
-by it before comparing two machines. Nothing here asserts a time.
+minimum is kept, because a shared machine only ever adds time. A calibration matrix product stands beside the rows:
+divide by it before comparing two machines. Nothing here asserts a time.
 
     python -m eval.speed                          # every row that fits small machines
     python -m eval.speed fusion raft --frames 8 --size 224x224
@@ -63,7 +63,12 @@ def describe_machine(setting: Setting) -> dict[str, object]:
 
     model = next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), "unknown CPU")
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else model
-    return {"machine": device, "threads": setting.threads, "torch": torch.__version__, "python": platform.python_version()}
+    return {
+        "machine": device,
+        "threads": setting.threads,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def table(measurements: list[Measurement]) -> str:
@@ -71,9 +76,8 @@ def table(measurements: list[Measurement]) -> str:
     lines = [f"{'row':<12} {'form':<34} {'seconds':>9} {'CPU s':>9} {'peak MiB':>9} {'speed-up':>9}"]
     for one in measurements:
         speedup = "" if one.speedup is None else f"{one.speedup:.2f}x"
-        lines.append(
-            f"{one.row:<12} {one.form:<34} {one.seconds:>9.3f} {one.cpu_seconds:>9.3f} {one.peak_mib:>9.0f} {speedup:>9}"
-        )
+        numbers = f"{one.seconds:>9.3f} {one.cpu_seconds:>9.3f} {one.peak_mib:>9.0f} {speedup:>9}"
+        lines.append(f"{one.row:<12} {one.form:<34} {numbers}")
     return "\n".join(lines)
 
 
@@ -139,7 +143,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m eval.speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; default: all but the full-size ones")
+    parser.add_argument(
+        "rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; default: all but the full-size ones"
+    )
     parser.add_argument("--frames", type=int, default=8, help="frames per clip (default 8)")
     parser.add_argument("--size", type=_size, default=(224, 224), metavar="HxW", help="frame size (default 224x224)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="torch threads (default: all cores)")

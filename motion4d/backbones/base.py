@@ -30,6 +30,11 @@ class Backbone(nn.Module):
         """Tap name -> channels."""
         raise CapabilityError(f"{type(self).__name__} offers no token taps")
 
+    @property
+    def trunk_taps(self) -> tuple[str, ...]:
+        """The taps `decoder_0`, `decoder_1`, ... in order of depth, for heads that choose by relative depth."""
+        return tuple(name for name in self.available_taps if name.startswith("decoder_"))
+
     def forward(self, images: Tensor, *, heads: Collection[str] = (), taps: Collection[str] = ()) -> Geometry:
         """Compute only what was asked for.
 

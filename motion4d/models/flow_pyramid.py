@@ -2,9 +2,9 @@
 
 Motion carries over from synthetic to real video far better than appearance, so this head sees the flow at full
 resolution, as residual after the dominant motion of each frame pair (motion4d.geometry.dominant_motion), towards the
-next and the previous frame. A convolutional encoder brings it to a coarse grid; there it joins the backbone's tokens and
-attends over all frames of the clip; a decoder with skip connections brings it back. Shape letters: B clips, N frames,
-M = B*N, C channels, h*w patches.
+next and the previous frame. A convolutional encoder brings it to a coarse grid; there it joins the backbone's tokens
+and attends over all frames of the clip; a decoder with skip connections brings it back. Shape letters: B clips,
+N frames, M = B*N, C channels, h*w patches.
 """
 
 from __future__ import annotations
@@ -26,22 +26,24 @@ INPUT_CHANNELS = 3 + 2 * 6
 class FlowPyramidHead(MotionHead):
     """Tokens, images and flow -> motion logits.
 
-    taps: what is asked of the backbone. channels: of the pyramid's levels, finest (half resolution) first, each half as
-    fine as the one before. depth, heads: of the transformer over all cells of the coarsest level in all frames; the
-    tokens are resized to that level, whatever the backbone's patch size.
+    tap_depths: which tokens of the backbone's trunk are read, as relative depths (1 = its last block). channels: of the
+    pyramid's levels, finest (half resolution) first, each half as fine as the one before. depth, heads: of the
+    transformer over all cells of the coarsest level in all frames; the tokens are resized to that level, whatever the
+    backbone's patch size.
     """
 
     def __init__(
         self,
         backbone: Backbone,
         *,
-        taps: Sequence[str],
+        tap_depths: Sequence[float] = (0.5, 1.0),
         channels: Sequence[int] = (24, 48, 96, 160),
         depth: int = 3,
         heads: int = 4,
     ) -> None:
         super().__init__()
-        self.taps = tuple(taps)
+        trunk = backbone.trunk_taps
+        self.taps = tuple(trunk[max(round(depth * len(trunk)) - 1, 0)] for depth in tap_depths)
         self.stride = 2 ** len(channels)
         token_channels = tap_channels(backbone, self.taps)
         steps = list(zip(channels[:-1], channels[1:], strict=True))
@@ -79,9 +81,7 @@ class FlowPyramidHead(MotionHead):
         logits = F.pixel_shuffle(self.out(level), 2)[..., :height, :width]
         return logits.float().reshape(batch, frames, height, width)
 
-    def _tokens_on(
-        self, level: Tensor, tokens: Mapping[str, Tensor], grid: tuple[int, int], special: int
-    ) -> Tensor:
+    def _tokens_on(self, level: Tensor, tokens: Mapping[str, Tensor], grid: tuple[int, int], special: int) -> Tensor:
         """The taps' patch tokens as a map of the coarsest level's channels and size."""
         patches = torch.cat([tokens[tap][:, :, special:] for tap in self.taps], -1).flatten(0, 1)
         maps = self.token_projection(self.token_norm(patches)).transpose(1, 2).unflatten(2, grid)
