@@ -1,0 +1,110 @@
+"""ProceduralClips: a dataset without a download. Sample k of seed s is the same on every machine.
+
+Truth, all exact and mutually consistent: depth (z), camera_to_world (the world is the first camera), intrinsics, flow both
+ways, motion (see truth.moving_things: a thing counts as moving in the frames in which it moves, as a whole), instances (0:
+everything that never moves in the clip, objects that stand still included).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from motion4d.clip import Clip, Flow, Source
+from motion4d.data.procedural import photography, render, scenes, truth
+from motion4d.data.procedural.difficulty import REFERENCE_WIDTH, Difficulty
+from motion4d.data.procedural.parts import Scenery
+from motion4d.data.procedural.shade import shade
+
+
+class ProceduralClips:
+    """`num_clips` random clips; clips of an evenly spread share are static scenes under a moving camera.
+
+    Their sequence names end in "static_scene".
+    """
+
+    def __init__(
+        self,
+        num_clips: int,
+        num_frames: int = 8,
+        height: int = 128,
+        width: int = 192,
+        seed: int = 0,
+        difficulty: Difficulty | None = None,
+        name: str = "procedural",
+    ) -> None:
+        if min(num_clips, num_frames, height, width) < 1:
+            raise ValueError(
+                "ProceduralClips needs at least one clip, frame, row and column, but got "
+                f"num_clips={num_clips}, num_frames={num_frames}, height={height}, width={width}"
+            )
+        self.num_clips = num_clips
+        self.shape = (num_frames, height, width)
+        self.seed = seed
+        self.difficulty = difficulty or Difficulty()
+        self.name = name
+
+    def __len__(self) -> int:
+        return self.num_clips
+
+    def __getitem__(self, index: int) -> Clip:
+        """Clip `index`, B = 1."""
+        scenery = self.scenery(index)
+        source = Source(
+            dataset=self.name,
+            sequence=f"{index:04d}_{scenery.name}",
+            frames=tuple(f"{frame:05d}" for frame in range(self.shape[0])),
+        )
+        threshold = self.difficulty.motion_threshold_px * self.shape[2] / REFERENCE_WIDTH
+        return render_clip(scenery, self.shape[1], self.shape[2], source=source, motion_threshold_px=threshold)
+
+    def scenery(self, index: int) -> Scenery:
+        """The scene of clip `index`, not yet rendered."""
+        if not 0 <= index < self.num_clips:
+            raise IndexError(f"clip {index} of {self.num_clips}")
+        rng = np.random.default_rng([self.seed, index])
+        share = self.difficulty.static_scene_share
+        static_scene = int((index + 1) * share + 1e-9) > int(index * share + 1e-9)
+        return scenes.sample(rng, self.difficulty, self.shape, static_scene=static_scene)
+
+
+@torch.no_grad()
+def render_clip(
+    scenery: Scenery,
+    height: int,
+    width: int,
+    *,
+    source: Source,
+    motion_threshold_px: float,
+    device: torch.device | str = "cpu",
+) -> Clip:
+    """Pictures and truth of a scene, B = 1."""
+    seen = render.cast(scenery, height, width, torch.device(device))
+    forward, backward = truth.flow(scenery, seen, 1), truth.flow(scenery, seen, -1)
+    motion, instances = truth.labels(scenery, seen, motion_threshold_px)
+    images = photography.develop(shade(scenery, seen), _frame_motion(forward, backward), scenery.look)
+    matrix = render.intrinsics(scenery.focal, height, width)
+    poses = np.linalg.inv(scenery.camera_to_world[0]) @ scenery.camera_to_world
+    return Clip(
+        images=images[None],
+        motion=motion[None],
+        instances=instances[None],
+        depth=seen.depth[None],
+        camera_to_world=_single(poses, images)[None],
+        intrinsics=_single(matrix, images).expand(1, len(images), 3, 3).clone(),
+        flow=Flow(forward[None], backward[None]),
+        sources=(source,),
+    )
+
+
+def _frame_motion(forward: Tensor, backward: Tensor) -> Tensor:
+    """[N, 2, H, W] flow per frame: to the next one, and for the last frame from the one before."""
+    if len(forward) == 0:
+        return forward.new_zeros((1, *forward.shape[1:]))
+    return torch.cat([forward, -backward[-1:]])
+
+
+def _single(values: NDArray[np.float64], like: Tensor) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float32, device=like.device)
