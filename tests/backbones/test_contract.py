@@ -1,0 +1,85 @@
+"""The contract of a backbone, proven for every option of conf/backbone that is small enough for a laptop."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from motion4d.backbones.base import Backbone, CapabilityError
+
+CONF = Path(__file__).parents[2] / "conf" / "backbone"
+SMALL = 20_000_000  # parameters
+
+
+def build(name: str, device: str = "cpu") -> Backbone:
+    with torch.device(device):
+        return instantiate(OmegaConf.load(CONF / f"{name}.yaml"))
+
+
+OPTIONS = sorted(path.stem for path in CONF.glob("*.yaml"))
+SMALL_OPTIONS = [name for name in OPTIONS if sum(p.numel() for p in build(name, "meta").parameters()) < SMALL]
+
+
+@pytest.fixture(params=SMALL_OPTIONS)
+def backbone(request) -> Backbone:
+    return build(request.param).eval()
+
+
+def images(backbone: Backbone, batch: int = 2, frames: int = 3) -> torch.Tensor:
+    return torch.rand(batch, frames, 3, 2 * backbone.patch_size, 3 * backbone.patch_size)
+
+
+def test_there_is_a_small_option():
+    assert SMALL_OPTIONS
+
+
+@torch.no_grad()
+def test_every_tap_has_the_promised_shape(backbone):
+    answer = backbone(images(backbone), taps=backbone.available_taps)
+    assert {name: tuple(tap.shape) for name, tap in answer.tokens.items()} == {
+        name: (2, 3, backbone.special_tokens + 6, width) for name, width in backbone.available_taps.items()
+    }
+
+
+@torch.no_grad()
+def test_only_what_was_asked_for_is_there(backbone):
+    tap = next(iter(backbone.available_taps))
+    answer = backbone(images(backbone), taps=[tap])
+    assert list(answer.tokens) == [tap]
+    assert answer.camera_to_world is None
+    assert answer.points_camera is None
+    assert answer.confidence is None
+
+
+@torch.no_grad()
+def test_batch_items_do_not_mix(backbone):
+    clip, taps = images(backbone), list(backbone.available_taps)
+    together, alone = backbone(clip, taps=taps), backbone(clip[1:], taps=taps)
+    for tap in taps:
+        assert torch.allclose(together.tokens[tap][1:], alone.tokens[tap], atol=1e-4)
+
+
+def test_it_trains_after_it_was_used_for_inference(backbone):
+    clip, tap = images(backbone), list(backbone.available_taps)[-1]
+    with torch.inference_mode():
+        backbone(clip, taps=[tap])
+    backbone(clip, taps=[tap]).tokens[tap].square().mean().backward()
+    gradients = [parameter.grad for parameter in backbone.parameters() if parameter.grad is not None]
+    assert gradients
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+def test_what_it_lacks_is_a_capability_error(backbone):
+    with pytest.raises(CapabilityError, match="has no tap no_such_tap"):
+        backbone(images(backbone), taps=["no_such_tap"])
+    with pytest.raises(CapabilityError, match="has no head no_such_head"):
+        backbone(images(backbone), heads=["no_such_head"])
+
+
+def test_sizes_off_the_patch_grid_are_refused(backbone):
+    with pytest.raises(ValueError, match=f"multiples of {backbone.patch_size}"):
+        backbone(torch.rand(1, 1, 3, backbone.patch_size + 1, backbone.patch_size))
+    with pytest.raises(ValueError, match="images must have the shape"):
+        backbone(torch.rand(1, 3, backbone.patch_size, backbone.patch_size))
