@@ -30,15 +30,15 @@ from motion4d.models.motion_head import MotionHead, tap_channels
 class GeoMotion(nn.Module):
     """Clip -> Motion.
 
-    head: a function of the backbone that builds the head, since the head's widths follow from it (in config a
-    `_partial_`); flow: None if clips bring `estimated_flow` themselves; framing: (H, W) -> Framing, what the caller
-    applies before and undoes after; freeze_backbone: no gradients into the backbone, which stays in eval mode.
+    head: the motion head, or a function of the backbone that builds it, where its widths follow from the backbone (in
+    config a `_partial_`); flow: None if clips bring `estimated_flow` themselves; framing: (H, W) -> Framing, what the
+    caller applies before and undoes after; freeze_backbone: no gradients into the backbone, which stays in eval mode.
     """
 
     def __init__(
         self,
         backbone: Backbone,
-        head: Callable[[Backbone], MotionHead],
+        head: MotionHead | Callable[[Backbone], MotionHead],
         flow: FlowEstimator | None,
         framing: Callable[[int, int], Framing],
         *,
@@ -46,7 +46,7 @@ class GeoMotion(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        self.head = head(backbone)
+        self.head = head if isinstance(head, MotionHead) else head(backbone)
         self.flow = flow
         self.framing = framing
         self.freeze_backbone = freeze_backbone
@@ -69,9 +69,7 @@ class GeoMotion(nn.Module):
         flow = self.estimate_flow(clip)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_backbone):
             geometry = self.backbone(clip.images, heads=heads, taps={*self.head.taps, *taps})
-        patch = self.backbone.patch_size
-        grid = (clip.size[0] // patch, clip.size[1] // patch)
-        logits = self.head(geometry.tokens, clip, flow, grid=grid, special=self.backbone.special_tokens)
+        logits = self.head(geometry.tokens, clip, flow, special=self.backbone.special_tokens)
         return Motion(logits=logits), geometry
 
     @torch.no_grad()

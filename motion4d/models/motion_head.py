@@ -2,8 +2,8 @@
 
 `MotionHead` is the contract that GeoMotion works with; `FusionHead` is the published head of GeoMotion (Zhou et al.
 2026): fusion of two depths of the trunk with camera tokens and flow, Pi3's confidence branch retrained, one logit per
-pixel. A head is built from the backbone it will read: it looks up how wide the taps are and how large a patch is, and
-keeps no reference to it.
+pixel. FusionHead is built from the backbone it will read: it looks up how wide the taps are and how large a patch is,
+and keeps no reference to it.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from motion4d.models.motion_fusion import MotionFusion
 
 
 class MotionHead(nn.Module):
-    """What GeoMotion asks of a head. `taps`: the backbone's token taps it reads; `needs_flow`: None will not do."""
+    """What GeoMotion asks of a head.
+
+    taps: the backbone's token taps that it reads; needs_flow: False if it can answer without flow.
+    """
 
     taps: tuple[str, ...] = ()
     needs_flow: bool = True
 
-    def forward(
-        self, tokens: Mapping[str, Tensor], clip: Clip, flow: Flow | None, *, grid: tuple[int, int], special: int
-    ) -> Tensor:
+    def forward(self, tokens: Mapping[str, Tensor], clip: Clip, flow: Flow | None, *, special: int) -> Tensor:
         """Motion logits [B, N, H, W] of a framed clip.
 
-        tokens: each of `taps` -> [B, N, special + h*w, C], `grid` = (h, w); clip: images at the network's size;
-        flow: in pixels of these images, both directions.
+        tokens: each of `taps` -> [B, N, special + h*w, C], special tokens first, patches row by row; clip: images at
+        the network's size; flow: in pixels of these images, both directions.
         """
         raise NotImplementedError(f"{type(self).__name__} computes nothing")
 
@@ -87,15 +88,15 @@ class FusionHead(MotionHead):
         self.decoder = TokenDecoder(fused_dim, dim, depth, heads, dim)
         self.pixels = PixelHead(dim, backbone.patch_size, 1)
 
-    def forward(
-        self, tokens: Mapping[str, Tensor], clip: Clip, flow: Flow | None, *, grid: tuple[int, int], special: int
-    ) -> Tensor:
+    def forward(self, tokens: Mapping[str, Tensor], clip: Clip, flow: Flow | None, *, special: int) -> Tensor:
         """Motion logits [B, N, H, W]; see MotionHead."""
+        height, width = clip.size
+        grid = (height // self.pixels.patch_size, width // self.pixels.patch_size)
         fused = self.fuse(tokens, flow, special=special)
         decoded = self.decoder(fused, grid, special=special)[:, special:]
         with torch.autocast(decoded.device.type, enabled=False):  # logits in float32, as published
             logits = self.pixels(decoded.float(), grid)
-        return logits.view(*clip.images.shape[:2], *clip.size)
+        return logits.view(*clip.images.shape[:2], height, width)
 
     def fuse(self, tokens: Mapping[str, Tensor], flow: Flow | None, *, special: int) -> Tensor:
         """The fused tokens of single frames [B*N, special + h*w, fused_dim]."""
