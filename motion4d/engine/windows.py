@@ -1,0 +1,175 @@
+"""Long clips in overlapping windows: memory does not grow with length, and seams do not show.
+
+Each window is one clip for the model, so flow and attention cross every border that lies inside an overlap. Where two
+windows see the same frame their logits are averaged, each with a weight that falls linearly towards the window's own
+ends. A last window that would begin without any overlap takes one earlier frame along as context, because motion needs
+two frames. A stream of a single frame is static by decision: its logits are STATIC_LOGIT and the model is not called.
+
+A model is anything with `framing` (rule: (H, W) -> Framing) and `__call__(clip) -> Motion` on a framed clip.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from motion4d.clip import Clip, Flow, Motion
+from motion4d.framing import Framing
+
+STATIC_LOGIT = -20.0  # probability 2e-9: what is said where nothing can be known to move
+
+Autocast = Callable[[], AbstractContextManager[object]]
+
+
+class MotionModel(Protocol):
+    """What the functions below need of a model."""
+
+    framing: Callable[[int, int], Framing]
+
+    def __call__(self, clip: Clip) -> Motion:
+        """Logits of a framed clip, at its size."""
+        ...
+
+
+@dataclass(frozen=True)
+class Window:
+    """length: frames that the model sees at once; overlap: frames that neighbouring windows share."""
+
+    length: int = 32
+    overlap: int = 8
+
+    def __post_init__(self) -> None:
+        if self.length < 2 or not 0 <= self.overlap < self.length:
+            raise ValueError(
+                f"a window needs a length of at least 2 and an overlap of 0 to length-1 frames, "
+                f"not length={self.length} and overlap={self.overlap}"
+            )
+
+    @property
+    def stride(self) -> int:
+        """New frames per window."""
+        return self.length - self.overlap
+
+    def weights(self, count: int) -> list[float]:
+        """Blending weights of a window of `count` frames: a ramp over the overlap at both ends."""
+        return [min(k + 1, count - k, self.overlap + 1) / (self.overlap + 1) for k in range(count)]
+
+
+def segment_stream(
+    model: MotionModel,
+    frames: Iterable[Tensor],
+    window: Window,
+    *,
+    device: torch.device | str = "cpu",
+    autocast: Autocast = nullcontext,
+) -> Iterator[Tensor]:
+    """Yield the motion logits [H, W] of every frame, in order, float32 on the CPU at native size.
+
+    frames: [3, H, W], uint8 or float in [0, 1], of one size. autocast: makes the context in which the model runs.
+    At most one window of framed frames and its logits are held.
+    """
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        return
+    framing = model.framing(first.shape[-2], first.shape[-1])
+    framed = (_frame(frame.to(device), framing) for frame in itertools.chain([first], frames))
+    for logits in _blend(model, _stream_pieces(framed, window), window, autocast):
+        yield framing.undo_values(logits)[0].cpu()
+
+
+def segment_clip(model: MotionModel, clip: Clip, window: Window, *, autocast: Autocast = nullcontext) -> Motion:
+    """Motion logits [B, N, H, W] of a clip at its own size and on its device, in windows.
+
+    An estimated flow that travels in the clip is framed with it; otherwise the model estimates its own.
+    """
+    framing = model.framing(*clip.size)
+    pieces = _clip_pieces(_frame_clip(clip, framing), window)
+    logits = torch.stack(list(_blend(model, pieces, window, autocast)), dim=1)
+    return Motion(framing.undo_values(logits))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One window. start: index of its first blended frame; context: leading frames whose logits are not used."""
+
+    clip: Clip
+    start: int
+    context: int = 0
+
+
+def _blend(model: MotionModel, pieces: Iterable[_Piece], window: Window, autocast: Autocast) -> Iterator[Tensor]:
+    """Run the model on every piece; yield the averaged logits [B, h, w] of every frame, in order."""
+    pending: deque[tuple[Tensor, float]] = deque()  # weighted sums and weights of frames that a window may still see
+    done = 0
+    for piece in pieces:
+        for _ in range(piece.start - done):
+            yield _mean(*pending.popleft())
+        done = piece.start
+        logits = _run(model, piece.clip, autocast)[:, piece.context :]
+        for k, weight in enumerate(window.weights(logits.shape[1])):
+            if k < len(pending):
+                pending[k] = (pending[k][0] + weight * logits[:, k], pending[k][1] + weight)
+            else:
+                pending.append((weight * logits[:, k], weight))
+    for item in pending:
+        yield _mean(*item)
+
+
+def _mean(weighted_sum: Tensor, weight: float) -> Tensor:
+    return weighted_sum / weight
+
+
+def _run(model: MotionModel, clip: Clip, autocast: Autocast) -> Tensor:
+    """Logits [B, n, h, w] in float32."""
+    if clip.num_frames == 1:
+        return clip.images.new_full((len(clip.images), 1, *clip.size), STATIC_LOGIT)
+    # no_grad rather than inference_mode: networks cache tables, which a training that goes on must be able to use
+    with torch.no_grad(), autocast():
+        return model(clip).logits.float()
+
+
+def _stream_pieces(frames: Iterator[Tensor], window: Window) -> Iterator[_Piece]:
+    """Cut a stream of framed frames [3, h, w] into windows."""
+    held = list(itertools.islice(frames, window.length))
+    start = 0
+    previous: list[Tensor] = []  # the frame before a window that is a single frame
+    while held:
+        context = previous if len(held) == 1 else []
+        yield _Piece(Clip(torch.stack(context + held)[None]), start, len(context))
+        fresh = list(itertools.islice(frames, window.stride))
+        previous = held[-1:]
+        held = held[window.stride :] + fresh if fresh else []
+        start += window.stride
+
+
+def _clip_pieces(clip: Clip, window: Window) -> Iterator[_Piece]:
+    """Cut a framed clip into the same windows."""
+    for start in range(0, max(1, clip.num_frames - window.overlap), window.stride):
+        stop = min(start + window.length, clip.num_frames)
+        context = 1 if start and stop - start == 1 else 0
+        yield _Piece(clip.frames(start - context, stop), start, context)
+
+
+def _frame(frame: Tensor, framing: Framing) -> Tensor:
+    """[3, H, W] -> [3, h, w] float32, whatever precision the caller computes in."""
+    floating = frame.float() / 255 if frame.dtype == torch.uint8 else frame.float()
+    with torch.no_grad(), torch.autocast(frame.device.type, enabled=False):
+        return framing.images(floating)
+
+
+def _frame_clip(clip: Clip, framing: Framing) -> Clip:
+    """Images and estimated flow at the network's size; truth stays behind."""
+    flow = clip.estimated_flow
+    with torch.no_grad(), torch.autocast(clip.images.device.type, enabled=False):
+        if flow is not None:
+            backward = None if flow.backward is None else framing.flow(flow.backward)
+            flow = Flow(framing.flow(flow.forward), backward)
+        return Clip(framing.images(clip.images), estimated_flow=flow, sources=clip.sources)
