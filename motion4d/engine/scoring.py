@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from motion4d.metrics.segmentation import frame_f, frame_j, sequence_statistics
+from motion4d.metrics.segmentation import frame_f, frame_j, pixel_counts
+from motion4d.metrics.statistics import sequence_statistics
 
 Scores = dict[str, Any]
 
@@ -26,19 +27,14 @@ def score_sequence(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray 
     Where nothing moves only `static` is there; elsewhere everything else.
     """
     void = np.zeros_like(truth, dtype=bool) if valid is None else ~valid
-    seen = prediction & ~void
-    target = truth & ~void
-    if not target.any():
-        return {"frames": len(truth), "static": float(seen.sum() / max(1, (~void).sum()))}
-    region = [frame_j(p, g, v) for p, g, v in zip(prediction, truth, void, strict=True)]
-    boundary = [frame_f(p, g, v) for p, g, v in zip(prediction, truth, void, strict=True)]
+    counts = pixel_counts(truth, prediction, void)
+    if not (truth & ~void).any():
+        return {"frames": len(truth), "static": counts.false_alarms / max(1, int((~void).sum()))}
+    region = [frame_j(g, p, v) for g, p, v in zip(truth, prediction, void, strict=True)]
+    boundary = [frame_f(g, p, v) for g, p, v in zip(truth, prediction, void, strict=True)]
     scores: Scores = {"frames": len(truth), **_statistics("J", region), **_statistics("F", boundary)}
     scores["J&F"] = (scores["J"] + scores["F"]) / 2
-    hit, marked, wanted = (float(x.sum()) for x in (seen & target, seen, target))
-    scores["IoU"] = hit / (marked + wanted - hit)
-    scores["precision"] = hit / marked if marked else 0.0
-    scores["recall"] = hit / wanted
-    return scores
+    return {**scores, "IoU": counts.iou, "precision": counts.precision, "recall": counts.recall}
 
 
 def mean_scores(rows: Sequence[Mapping[str, Any]]) -> Scores:
@@ -60,5 +56,5 @@ def grouped(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, An
 
 
 def _statistics(name: str, values: Sequence[float]) -> Scores:
-    mean, recall, decay = sequence_statistics(np.asarray(values, dtype=np.float64))
-    return {name: float(mean), f"{name} recall": float(recall), f"{name} decay": float(decay)}
+    statistics = sequence_statistics(values)
+    return {name: statistics.mean, f"{name} recall": statistics.recall, f"{name} decay": statistics.decay}
