@@ -1,0 +1,25 @@
+"""Pictures of an evaluation: for some sequences the frames, the truth, our masks and the baselines' below each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from motion4d.engine.evaluate import Evaluate
+from motion4d.io.images import write_image
+from motion4d.viz.comparison import comparison_sheet
+
+
+def draw_examples(evaluation: Evaluate, count: int, folder: Path) -> list[tuple[str, np.ndarray]]:
+    """Write folder/DATASET_SEQUENCE.png for up to `count` sequences; returns (name, image [H, W, 3] uint8) of each."""
+    drawn = []
+    for source, clip, masks in evaluation.examples(count):
+        images = (clip.images[0].permute(0, 2, 3, 1) * 255).round().byte().numpy()
+        rows = {"truth": clip.motion[0].numpy()} if clip.motion is not None else {}
+        rows.update({name: mask.numpy() for name, mask in masks.items()})
+        name = f"{source.dataset}_{source.sequence}".replace("/", "_")
+        sheet = comparison_sheet(images, rows, f"{source.dataset} {source.sequence}: what moves in the world")
+        write_image(folder / f"{name}.png", sheet)
+        drawn.append((name, sheet))
+    return drawn

@@ -1,0 +1,60 @@
+"""Scores of motion masks: one row per sequence, and their means per group and overall.
+
+J and F follow DAVIS (motion4d.metrics.segmentation), frame by frame; mean, recall and decay are over the frames of a
+sequence. IoU, precision and recall pool all pixels of a sequence. Means are over sequences in which something moves.
+A sequence in which nothing moves has no region to find: of it, `static` says what share of its pixels was marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from motion4d.metrics.segmentation import frame_f, frame_j, pixel_counts
+from motion4d.metrics.statistics import sequence_statistics
+
+Scores = dict[str, Any]
+
+METRICS = ("J&F", "J", "J recall", "J decay", "F", "F recall", "F decay", "IoU", "precision", "recall", "static")
+MAIN = ("J&F", "J", "F", "IoU", "precision", "recall", "static")
+
+
+def score_sequence(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray | None = None) -> Scores:
+    """Scores of one sequence: prediction, truth, valid bool [N, H, W] (valid False: no truth here).
+
+    Where nothing moves only `static` is there; elsewhere everything else.
+    """
+    void = np.zeros_like(truth, dtype=bool) if valid is None else ~valid
+    counts = pixel_counts(truth, prediction, void)
+    if not (truth & ~void).any():
+        return {"frames": len(truth), "static": counts.false_alarms / max(1, int((~void).sum()))}
+    region = [frame_j(g, p, v) for g, p, v in zip(truth, prediction, void, strict=True)]
+    boundary = [frame_f(g, p, v) for g, p, v in zip(truth, prediction, void, strict=True)]
+    scores: Scores = {"frames": len(truth), **_statistics("J", region), **_statistics("F", boundary)}
+    scores["J&F"] = (scores["J"] + scores["F"]) / 2
+    return {**scores, "IoU": counts.iou, "precision": counts.precision, "recall": counts.recall}
+
+
+def mean_scores(rows: Sequence[Mapping[str, Any]]) -> Scores:
+    """The means of METRICS over the rows that have them, and how many sequences there were."""
+    means: Scores = {"sequences": len(rows)}
+    for name in METRICS:
+        values = [row[name] for row in rows if row.get(name) is not None]
+        if values:
+            means[name] = float(np.mean(values))
+    return means
+
+
+def grouped(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Rows by their `group`, in order of first appearance."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["group"], []).append(row)
+    return groups
+
+
+def _statistics(name: str, values: Sequence[float]) -> Scores:
+    statistics = sequence_statistics(values)
+    return {name: statistics.mean, f"{name} recall": statistics.recall, f"{name} decay": statistics.decay}
