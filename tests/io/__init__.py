@@ -1,0 +1,1 @@
+"""Tests of motion4d/io."""
