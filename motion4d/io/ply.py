@@ -90,6 +90,6 @@ def _vertices(lines: list[str], path: str | Path) -> tuple[int, list[tuple[str, 
 
 def _columns(table: np.ndarray, names: tuple[str, str, str], dtype: type) -> np.ndarray:
     """Three fields as [P, 3]; zeros where the file lacks them."""
-    missing = np.zeros(len(table), dtype)
+    missing: np.ndarray = np.zeros(len(table), dtype)
     known = table.dtype.names or ()
     return np.stack([table[name].astype(dtype) if name in known else missing for name in names], axis=1)

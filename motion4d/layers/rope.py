@@ -20,7 +20,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Rotary:
-    """Cosines and sines of L positions: each [..., L, 2, head_dim / 4]; axis -2 is (row, column)."""
+    """The turns of L positions: cosines and signed sines, each [..., L, head_dim] (row half, then column half).
+
+    Each half holds its D/2 turns twice; the sines of the first time carry a minus.
+    """
 
     cos: Tensor
     sin: Tensor
@@ -28,10 +31,10 @@ class Rotary:
     def rotate(self, tokens: Tensor) -> Tensor:
         """Turn queries or keys [B, heads, N * L, head_dim]; the L positions repeat for each of N frames."""
         cos, sin = self.cos.to(tokens.dtype), self.sin.to(tokens.dtype)
-        frames = tokens.unflatten(-2, (-1, cos.shape[-3])) if tokens.shape[-2] != cos.shape[-3] else tokens
-        first, second = frames.unflatten(-1, (2, 2, -1)).unbind(-2)
-        turned = torch.stack((first * cos - second * sin, second * cos + first * sin), -2)
-        return turned.view(tokens.shape)
+        length = cos.shape[-2]
+        frames = tokens if tokens.shape[-2] == length else tokens.unflatten(-2, (-1, length))
+        partners = frames.unflatten(-1, (2, 2, -1)).roll(1, dims=-2).flatten(-3)
+        return torch.addcmul(frames * cos, partners, sin).view(tokens.shape)
 
 
 def rotary_at(positions: Tensor, head_dim: int, base: float) -> Rotary:
@@ -41,7 +44,8 @@ def rotary_at(positions: Tensor, head_dim: int, base: float) -> Rotary:
     quarter = head_dim // 4
     exponents = torch.arange(quarter, device=positions.device, dtype=torch.float32) / quarter
     angles = positions.float().unsqueeze(-1) * base**-exponents
-    return Rotary(angles.cos(), angles.sin())
+    cos, sin = angles.cos(), angles.sin()
+    return Rotary(torch.stack((cos, cos), -2).flatten(-3), torch.stack((-sin, sin), -2).flatten(-3))
 
 
 def grid_positions(height: int, width: int, special: int, device: torch.device) -> Tensor:

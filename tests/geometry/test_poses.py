@@ -1,4 +1,4 @@
-"""Rigid motions and the nearest rotation: inverses, determinants, and a gradient that survives equal singular values."""
+"""Rigid motions and the nearest rotation: inverses, determinants, a gradient that survives equal singular values."""
 
 import torch
 from hypothesis import given, settings

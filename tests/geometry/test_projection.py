@@ -15,15 +15,15 @@ from motion4d.geometry.projection import (
 )
 from tests.geometry.test_poses import random_poses
 
+SIDES, FOCALS = st.integers(2, 9), st.floats(5, 500)
+
 
 def camera(fx: float, fy: float, cx: float, cy: float) -> torch.Tensor:
     return torch.tensor([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], dtype=torch.float64)
 
 
 @settings(deadline=None, max_examples=25)
-@given(
-    st.integers(2, 9), st.integers(2, 9), st.floats(5, 500), st.floats(5, 500), st.floats(-3, 12), st.integers(0, 99)
-)
+@given(SIDES, SIDES, FOCALS, FOCALS, st.floats(-3, 12), st.integers(0, 99))
 def test_unproject_then_project(height, width, fx, fy, cx, seed):
     depth = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + 0.5
     intrinsics = camera(fx, fy, cx, 2.5).expand(2, 3, 3, 3)
