@@ -58,10 +58,12 @@ class Volume:
         """See Correlation."""
         pairs, _, height, width = positions.shape
         centres = positions.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)
-        levels = [
-            sample_zeros(values, centres / 2**level + self.offsets).reshape(pairs, height, width, -1)
-            for level, values in enumerate(self.pyramid)
-        ]
+        levels = []
+        for level, values in enumerate(self.pyramid):
+            step = 2 / (centres.new_tensor([values.shape[-1], values.shape[-2]]) - 1)  # one pixel on grid_sample's scale
+            grid = (centres * (step / 2**level) - 1) + self.offsets * step
+            windows = F.grid_sample(values, grid, padding_mode="zeros", align_corners=True)
+            levels.append(windows.view(pairs, height, width, -1))
         return torch.cat(levels, -1).permute(0, 3, 1, 2)
 
 
@@ -144,9 +146,3 @@ def window_offsets(radius: int, like: Tensor) -> Tensor:
     reach = torch.arange(-radius, radius + 1, device=like.device, dtype=torch.float32)
     return torch.stack(torch.meshgrid(reach, reach, indexing="ij"), -1)
 
-
-def sample_zeros(values: Tensor, positions: Tensor) -> Tensor:
-    """Bilinear values [M, C, h, w] at pixel positions [M, a, b, 2] -> [M, C, a, b], zeros outside."""
-    height, width = values.shape[-2:]
-    last = torch.tensor([width - 1, height - 1], device=values.device, dtype=values.dtype)
-    return F.grid_sample(values, 2 * positions / last - 1, padding_mode="zeros", align_corners=True)

@@ -36,10 +36,14 @@ class MotionEncoder(nn.Module):
 
     def forward(self, correlation: Tensor, flow: Tensor) -> Tensor:
         """[P, correlation channels, h, w] and [P, 2, h, w] -> [P, out_channels, h, w]."""
+        features = self.features(correlation, flow)
+        return torch.cat([features, flow.to(features.dtype)], 1)
+
+    def features(self, correlation: Tensor, flow: Tensor) -> Tensor:
+        """The same without the flow: [P, out_channels - 2, h, w]."""
         matches = self.convcorr2(self.convcorr1(correlation))
         movement = self.convflow2(self.convflow1(flow))
-        features = self.conv(torch.cat([matches, movement], 1))
-        return torch.cat([features, flow.to(features.dtype)], 1)
+        return self.conv(torch.cat([matches, movement], 1))
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,19 @@ class PreparedUnit:
     candidate_weight: Tensor
     candidate_context: Tensor
 
-    def step(self, hidden: Tensor, motion: Tensor) -> Tensor:
-        """[P, H, h, w] hidden state and [P, M, h, w] motion features -> the next hidden state."""
+    def step(self, inputs: Tensor, hidden: Tensor) -> Tensor:
+        """The next hidden state [P, H, h, w].
+
+        inputs: [P, H+M, h, w], the hidden state and the motion features; its first part is overwritten (no copy of the
+        motion features is made, which is a good part of a step's time).
+        """
         rows, columns = self.gates_weight.shape[-2:]
         padding = (rows // 2, columns // 2)
-        gates = F.conv2d(torch.cat([hidden, motion], 1), self.gates_weight, padding=padding)
-        update, reset = torch.sigmoid(gates + self.gates_context).chunk(2, 1)
-        candidate = F.conv2d(torch.cat([reset * hidden, motion], 1), self.candidate_weight, padding=padding)
-        return torch.lerp(hidden, torch.tanh(candidate + self.candidate_context), update)
+        gates = F.conv2d(inputs, self.gates_weight, padding=padding).add_(self.gates_context).sigmoid_()
+        update, reset = gates.chunk(2, 1)
+        torch.mul(reset, hidden, out=inputs[:, : hidden.shape[1]])
+        candidate = F.conv2d(inputs, self.candidate_weight, padding=padding).add_(self.candidate_context).tanh_()
+        return torch.lerp(hidden, candidate, update)
 
 
 class ConvGru(nn.Module):
@@ -142,9 +151,12 @@ class UpdateBlock(nn.Module):
         self, units: Sequence[PreparedUnit], hidden: Tensor, correlation: Tensor, flow: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The next hidden state and the correction of the flow, float32."""
-        motion = self.motion_encoder(correlation, flow)
-        for unit in units:
-            hidden = unit.step(hidden, motion)
+        features = self.motion_encoder.features(correlation, flow)
+        inputs = torch.cat([hidden, features, flow.to(features.dtype)], 1)
+        hidden = units[0].step(inputs, hidden)
+        for unit in units[1:]:
+            inputs[:, : self.hidden] = hidden
+            hidden = unit.step(inputs, hidden)
         return hidden, self.flow_head(hidden).float()
 
 
