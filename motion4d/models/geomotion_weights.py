@@ -121,5 +121,5 @@ def _prefixed(prefix: str, module: nn.Module) -> dict[str, Tensor]:
 def _check_published_head(model: GeoMotion) -> None:
     if not isinstance(model.head, FusionHead):
         raise ValueError(
-            f"the published layouts belong to GeoMotion's FusionHead; this model's head is a {type(model.head).__name__}"
+            f"the published layouts belong to GeoMotion's FusionHead; this model has a {type(model.head).__name__}"
         )

@@ -135,7 +135,9 @@ def train(case: Case) -> Outputs:
         values["total"].backward()
         if step == 0:
             assert all(parameter.grad is None for parameter in model.backbone.parameters())
-            outputs |= {f"grad0.{name}": value.clone() for name, value in _published_head(model, gradients=True).items()}
+            outputs |= {
+                f"grad0.{name}": value.clone() for name, value in _published_head(model, gradients=True).items()
+            }
         rows.append([values[name].item() for name in ("total", "bce", "dice")])
         norms.append(nn.utils.clip_grad_norm_(trained, params["clip_norm"]).item())
         optimizer.step()
