@@ -69,7 +69,9 @@ class GeoMotion(nn.Module):
         flow = self.estimate_flow(clip)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_backbone):
             geometry = self.backbone(clip.images, heads=heads, taps={*self.head.taps, *taps})
-        logits = self.head(geometry.tokens, clip, flow, special=self.backbone.special_tokens)
+        patch = self.backbone.patch_size
+        grid = (clip.size[0] // patch, clip.size[1] // patch)
+        logits = self.head(geometry.tokens, clip, flow, grid=grid, special=self.backbone.special_tokens)
         return Motion(logits=logits), geometry
 
     @torch.no_grad()

@@ -30,11 +30,13 @@ class MotionHead(nn.Module):
     taps: tuple[str, ...] = ()
     needs_flow: bool = True
 
-    def forward(self, tokens: Mapping[str, Tensor], clip: Clip, flow: Flow | None, *, special: int) -> Tensor:
+    def forward(
+        self, tokens: Mapping[str, Tensor], clip: Clip, flow: Flow | None, *, grid: tuple[int, int], special: int
+    ) -> Tensor:
         """Motion logits [B, N, H, W] of a framed clip.
 
-        tokens: each of `taps` -> [B, N, special + h*w, C], special tokens first, patches row by row; clip: images at
-        the network's size; flow: in pixels of these images, both directions.
+        tokens: each of `taps` -> [B, N, special + h*w, C], special tokens first, patches row by row, `grid` = (h, w);
+        clip: images at the network's size; flow: in pixels of these images, both directions.
         """
         raise NotImplementedError(f"{type(self).__name__} computes nothing")
 
@@ -88,15 +90,15 @@ class FusionHead(MotionHead):
         self.decoder = TokenDecoder(fused_dim, dim, depth, heads, dim)
         self.pixels = PixelHead(dim, backbone.patch_size, 1)
 
-    def forward(self, tokens: Mapping[str, Tensor], clip: Clip, flow: Flow | None, *, special: int) -> Tensor:
+    def forward(
+        self, tokens: Mapping[str, Tensor], clip: Clip, flow: Flow | None, *, grid: tuple[int, int], special: int
+    ) -> Tensor:
         """Motion logits [B, N, H, W]; see MotionHead."""
-        height, width = clip.size
-        grid = (height // self.pixels.patch_size, width // self.pixels.patch_size)
         fused = self.fuse(tokens, flow, special=special)
         decoded = self.decoder(fused, grid, special=special)[:, special:]
         with torch.autocast(decoded.device.type, enabled=False):  # logits in float32, as published
             logits = self.pixels(decoded.float(), grid)
-        return logits.view(*clip.images.shape[:2], height, width)
+        return logits.view(*clip.images.shape[:2], *clip.size)
 
     def fuse(self, tokens: Mapping[str, Tensor], flow: Flow | None, *, special: int) -> Tensor:
         """The fused tokens of single frames [B*N, special + h*w, fused_dim]."""

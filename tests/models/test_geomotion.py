@@ -42,7 +42,7 @@ def test_a_built_head_is_taken_as_it_is() -> None:
     class Brightness(MotionHead):
         needs_flow = False
 
-        def forward(self, tokens, clip, flow, *, special):
+        def forward(self, tokens, clip, flow, *, grid, special):
             return clip.images.mean(2)
 
     clip = toy_clip(flow=False)
