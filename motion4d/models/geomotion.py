@@ -15,6 +15,7 @@ poses, unless `forward_all` asks for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -24,6 +25,7 @@ from motion4d.backbones.base import Backbone
 from motion4d.clip import Clip, Flow, Geometry, Motion
 from motion4d.flow.base import FlowEstimator
 from motion4d.framing import Framing
+from motion4d.models.geomotion_weights import load_checkpoint
 from motion4d.models.motion_head import MotionHead, tap_channels
 
 
@@ -93,6 +95,10 @@ class GeoMotion(nn.Module):
                 f"of {clip.size}: N - 1 fields at the frames' size are needed"
             )
         return flow
+
+    def load_checkpoint(self, path: str | Path) -> None:
+        """Load the published checkpoint or one of ours, strictly; see motion4d.models.geomotion_weights."""
+        load_checkpoint(self, path)
 
     def train(self, mode: bool = True) -> Self:
         """As nn.Module.train, but the frozen parts stay in eval mode."""

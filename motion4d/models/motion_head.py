@@ -9,16 +9,21 @@ and keeps no reference to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from motion4d.backbones.base import Backbone, CapabilityError
 from motion4d.clip import Clip, Flow
+from motion4d.io.weights import load_strict, read_state_dict
 from motion4d.layers.pixel_head import PixelHead
 from motion4d.layers.token_decoder import TokenDecoder
 from motion4d.models.flow_input import FlowInput, bidirectional_max
 from motion4d.models.motion_fusion import MotionFusion
+
+# Published prefix -> ours; in the published file the motion decoder keeps the name of Pi3's confidence branch.
+PUBLISHED_PREFIXES = {"motion_aware_decoder.": "fusion.", "conf_decoder.": "decoder.", "conf_head.": "pixels."}
 
 
 class MotionHead(nn.Module):
@@ -108,6 +113,26 @@ class FusionHead(MotionHead):
         camera = None if self.camera_tap is None else tokens[self.camera_tap].flatten(0, 1)
         maps = self.flow_input(flow).flatten(0, 1)
         return self.fusion(_joined(tokens, self.low_taps), high, camera, maps, special=special)
+
+    def load_weights(self, path: str | Path) -> None:
+        """Start from Pi3's own file, as published: its confidence branch fills decoder and pixels, the fusion stays."""
+        confidence = {
+            key: value
+            for key, value in from_published_head(read_state_dict(path)).items()
+            if not key.startswith("fusion.")
+        }
+        fusion = {f"fusion.{key}": value for key, value in self.fusion.state_dict().items()}
+        load_strict(self, fusion | confidence, source=path)
+
+
+def from_published_head(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The FusionHead's entries among published ones, under our names."""
+    return {
+        ours + key.removeprefix(published): value
+        for key, value in state.items()
+        for published, ours in PUBLISHED_PREFIXES.items()
+        if key.startswith(published)
+    }
 
 
 def tap_channels(backbone: Backbone, taps: Sequence[str]) -> int:
