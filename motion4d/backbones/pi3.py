@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,7 @@ from motion4d.backbones.base import Backbone
 from motion4d.clip import Geometry, check_shape
 from motion4d.geometry.poses import relative_to_first, rotation_from_9, se3
 from motion4d.geometry.projection import intrinsics_from_rays, transform_points
+from motion4d.io.weights import load_strict, read_state_dict
 from motion4d.layers.block import Block
 from motion4d.layers.pixel_head import PixelHead
 from motion4d.layers.rope import grid_rotary
@@ -140,6 +142,14 @@ class Pi3(Backbone):
         """Tap name -> channels."""
         trunk = {"encoder": self.dim} | {f"decoder_{index}": self.dim for index in range(len(self.decoder))}
         return trunk | {_TAP_OF_HEAD[head]: self._head_widths[head] for head in sorted(self.available_heads)}
+
+    def load_weights(self, path: str | Path) -> None:
+        """Load the published file (`model.safetensors`) strictly, without the entries of heads that were not built."""
+        absent = tuple(
+            tap.removesuffix("hidden") for head, tap in _TAP_OF_HEAD.items() if head not in self.available_heads
+        )
+        state = {key: value for key, value in read_state_dict(path).items() if not key.startswith(absent)}
+        load_strict(self, state, source=path)
 
     def forward(self, images: Tensor, *, heads: Collection[str] = (), taps: Collection[str] = ()) -> Geometry:
         """Only what was asked for, world frame = first camera (contract: motion4d.backbones.base).

@@ -15,6 +15,7 @@ poses, unless `forward_all` asks for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -24,6 +25,7 @@ from motion4d.backbones.base import Backbone
 from motion4d.clip import Clip, Flow, Geometry, Motion
 from motion4d.flow.base import FlowEstimator
 from motion4d.framing import Framing
+from motion4d.models.geomotion_weights import load_checkpoint
 from motion4d.models.motion_head import MotionHead, tap_channels
 
 
@@ -69,7 +71,9 @@ class GeoMotion(nn.Module):
         flow = self.estimate_flow(clip)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_backbone):
             geometry = self.backbone(clip.images, heads=heads, taps={*self.head.taps, *taps})
-        logits = self.head(geometry.tokens, clip, flow, special=self.backbone.special_tokens)
+        patch = self.backbone.patch_size
+        grid = (clip.size[0] // patch, clip.size[1] // patch)
+        logits = self.head(geometry.tokens, clip, flow, grid=grid, special=self.backbone.special_tokens)
         return Motion(logits=logits), geometry
 
     @torch.no_grad()
@@ -91,6 +95,10 @@ class GeoMotion(nn.Module):
                 f"of {clip.size}: N - 1 fields at the frames' size are needed"
             )
         return flow
+
+    def load_checkpoint(self, path: str | Path) -> None:
+        """Load the published checkpoint or one of ours, strictly; see motion4d.models.geomotion_weights."""
+        load_checkpoint(self, path)
 
     def train(self, mode: bool = True) -> Self:
         """As nn.Module.train, but the frozen parts stay in eval mode."""

@@ -9,16 +9,21 @@ and keeps no reference to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from motion4d.backbones.base import Backbone, CapabilityError
 from motion4d.clip import Clip, Flow
+from motion4d.io.weights import load_strict, read_state_dict
 from motion4d.layers.pixel_head import PixelHead
 from motion4d.layers.token_decoder import TokenDecoder
 from motion4d.models.flow_input import FlowInput, bidirectional_max
 from motion4d.models.motion_fusion import MotionFusion
+
+# Published prefix -> ours; in the published file the motion decoder keeps the name of Pi3's confidence branch.
+PUBLISHED_PREFIXES = {"motion_aware_decoder.": "fusion.", "conf_decoder.": "decoder.", "conf_head.": "pixels."}
 
 
 class MotionHead(nn.Module):
@@ -30,11 +35,13 @@ class MotionHead(nn.Module):
     taps: tuple[str, ...] = ()
     needs_flow: bool = True
 
-    def forward(self, tokens: Mapping[str, Tensor], clip: Clip, flow: Flow | None, *, special: int) -> Tensor:
+    def forward(
+        self, tokens: Mapping[str, Tensor], clip: Clip, flow: Flow | None, *, grid: tuple[int, int], special: int
+    ) -> Tensor:
         """Motion logits [B, N, H, W] of a framed clip.
 
-        tokens: each of `taps` -> [B, N, special + h*w, C], special tokens first, patches row by row; clip: images at
-        the network's size; flow: in pixels of these images, both directions.
+        tokens: each of `taps` -> [B, N, special + h*w, C], special tokens first, patches row by row, `grid` = (h, w);
+        clip: images at the network's size; flow: in pixels of these images, both directions.
         """
         raise NotImplementedError(f"{type(self).__name__} computes nothing")
 
@@ -88,15 +95,15 @@ class FusionHead(MotionHead):
         self.decoder = TokenDecoder(fused_dim, dim, depth, heads, dim)
         self.pixels = PixelHead(dim, backbone.patch_size, 1)
 
-    def forward(self, tokens: Mapping[str, Tensor], clip: Clip, flow: Flow | None, *, special: int) -> Tensor:
+    def forward(
+        self, tokens: Mapping[str, Tensor], clip: Clip, flow: Flow | None, *, grid: tuple[int, int], special: int
+    ) -> Tensor:
         """Motion logits [B, N, H, W]; see MotionHead."""
-        height, width = clip.size
-        grid = (height // self.pixels.patch_size, width // self.pixels.patch_size)
         fused = self.fuse(tokens, flow, special=special)
         decoded = self.decoder(fused, grid, special=special)[:, special:]
         with torch.autocast(decoded.device.type, enabled=False):  # logits in float32, as published
             logits = self.pixels(decoded.float(), grid)
-        return logits.view(*clip.images.shape[:2], height, width)
+        return logits.view(*clip.images.shape[:2], *clip.size)
 
     def fuse(self, tokens: Mapping[str, Tensor], flow: Flow | None, *, special: int) -> Tensor:
         """The fused tokens of single frames [B*N, special + h*w, fused_dim]."""
@@ -106,6 +113,26 @@ class FusionHead(MotionHead):
         camera = None if self.camera_tap is None else tokens[self.camera_tap].flatten(0, 1)
         maps = self.flow_input(flow).flatten(0, 1)
         return self.fusion(_joined(tokens, self.low_taps), high, camera, maps, special=special)
+
+    def load_weights(self, path: str | Path) -> None:
+        """Start from Pi3's own file, as published: its confidence branch fills decoder and pixels, the fusion stays."""
+        confidence = {
+            key: value
+            for key, value in from_published_head(read_state_dict(path)).items()
+            if not key.startswith("fusion.")
+        }
+        fusion = {f"fusion.{key}": value for key, value in self.fusion.state_dict().items()}
+        load_strict(self, fusion | confidence, source=path)
+
+
+def from_published_head(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The FusionHead's entries among published ones, under our names."""
+    return {
+        ours + key.removeprefix(published): value
+        for key, value in state.items()
+        for published, ours in PUBLISHED_PREFIXES.items()
+        if key.startswith(published)
+    }
 
 
 def tap_channels(backbone: Backbone, taps: Sequence[str]) -> int:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
 from motion4d.backbones.base import Backbone, CapabilityError
 
@@ -14,8 +14,8 @@ SMALL = 20_000_000  # parameters
 
 
 def build(name: str, device: str = "cpu") -> Backbone:
-    with torch.device(device):
-        return instantiate(OmegaConf.load(CONF / f"{name}.yaml"))
+    with initialize_config_dir(str(CONF.parent), version_base=None), torch.device(device):
+        return instantiate(compose(overrides=[f"+backbone={name}"]).backbone)
 
 
 OPTIONS = sorted(path.stem for path in CONF.glob("*.yaml"))

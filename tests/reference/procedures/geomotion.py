@@ -20,16 +20,16 @@ from motion4d.losses.consistency import apparent_motion, inconsistency
 from motion4d.losses.segmentation import bce, dice, focal
 from motion4d.models import flow_input
 from motion4d.models.geomotion import GeoMotion
-from motion4d.models.geomotion_weights import split_published, to_published
+from motion4d.models.geomotion_weights import to_published
 from motion4d.models.motion_fusion import MotionFusion
-from motion4d.models.motion_head import FusionHead
+from motion4d.models.motion_head import PUBLISHED_PREFIXES, FusionHead, from_published_head
 from tests.reference.manifest import Case
 from tests.reference.procedures.pi3 import build as build_pi3
 
 Outputs = dict[str, Any]
 
 
-def build(config: dict[str, Any], **changes: Any) -> GeoMotion:
+def build(config: dict[str, Any], *, heads: tuple[str, ...] = ("points", "pose")) -> GeoMotion:
     """The model that a case's `config` describes, on the meta device; the images are normalised once."""
     first, second = config["motion_taps"]
     last = config["decoder_depth"] - 1
@@ -46,7 +46,7 @@ def build(config: dict[str, Any], **changes: Any) -> GeoMotion:
         allow_missing_flow=True,
     )
     with torch.device("meta"):
-        return GeoMotion(build_pi3(config, heads=("points", "pose")), head, None, Native(), **changes)
+        return GeoMotion(build_pi3(config, heads=heads), head, None, Native())
 
 
 _last_model: dict[str, GeoMotion] = {}  # the full-size cases share one network of 4 GB
@@ -58,9 +58,10 @@ def network(case: Case) -> GeoMotion:
     if key not in _last_model:
         _last_model.clear()
         model = build(case.params["config"])
-        backbone, head = split_published({name: torch.from_numpy(value) for name, value in case.weight_items()})
+        state = {name: torch.from_numpy(value) for name, value in case.weight_items()}
+        backbone = {name: value for name, value in state.items() if not name.startswith(tuple(PUBLISHED_PREFIXES))}
         model.backbone.load_state_dict(backbone, strict=True, assign=True)
-        model.head.load_state_dict(head, strict=True, assign=True)
+        model.head.load_state_dict(from_published_head(state), strict=True, assign=True)
         _last_model[key] = model
     return _last_model[key]
 
@@ -135,7 +136,9 @@ def train(case: Case) -> Outputs:
         values["total"].backward()
         if step == 0:
             assert all(parameter.grad is None for parameter in model.backbone.parameters())
-            outputs |= {f"grad0.{name}": value.clone() for name, value in _published_head(model, gradients=True).items()}
+            outputs |= {
+                f"grad0.{name}": value.clone() for name, value in _published_head(model, gradients=True).items()
+            }
         rows.append([values[name].item() for name in ("total", "bce", "dice")])
         norms.append(nn.utils.clip_grad_norm_(trained, params["clip_norm"]).item())
         optimizer.step()
