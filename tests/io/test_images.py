@@ -67,15 +67,17 @@ def test_grey_palette_alpha_and_bilevel(tmp_path):
     alpha = np.full((48, 64), 255, np.uint8)
     alpha[:, :32] = 0
     rgba = Image.fromarray(np.dstack([picture(), alpha]))
-    for mode in ("L", "1", "RGB", "RGBA", "LA", "PA"):
+    for mode in ("L", "1", "RGB", "RGBA", "LA"):
         path = tmp_path / f"{mode}.png"
-        (rgba if mode in ("RGBA", "LA", "PA") else image).convert(mode).save(path)
+        (rgba if mode in ("RGBA", "LA") else image).convert(mode).save(path)
         read = read_image(path)
         assert read.shape == (48, 64, 3)
         assert read.dtype == np.uint8
     transparent = read_image(tmp_path / "RGBA.png")
     assert (transparent[:, :32] == 0).all()
     assert (transparent[:, 32:] == picture()[:, 32:]).all()
+    rgba.quantize(8).save(tmp_path / "palette_with_alpha.png")
+    assert (read_image(tmp_path / "palette_with_alpha.png") == read_image(tmp_path / "RGBA.png")).all()
     image.quantize(8).save(tmp_path / "palette.png")
     assert (read_image(tmp_path / "palette.png") == picture()).all()
     image.convert("CMYK").save(tmp_path / "cmyk.jpg")
