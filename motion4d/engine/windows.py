@@ -14,13 +14,13 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from motion4d.clip import Clip, Flow, Motion
+from motion4d.clip import Clip, Flow, Motion, Source
 from motion4d.framing import Framing
 
 STATIC_LOGIT = -20.0  # probability 2e-9: what is said where nothing can be known to move
@@ -69,11 +69,13 @@ def segment_stream(
     *,
     device: torch.device | str = "cpu",
     autocast: Autocast = nullcontext,
+    source: Source | None = None,
 ) -> Iterator[Tensor]:
     """Yield the motion logits [H, W] of every frame, in order, float32 on the CPU at native size.
 
     frames: [3, H, W], uint8 or float in [0, 1], of one size. autocast: makes the context in which the model runs.
-    At most one window of framed frames and its logits are held.
+    source: where the frames come from; each window's clip carries it with its own frame stems.
+    What is held at a time does not depend on the number of frames: about two windows of framed frames and logits.
     """
     frames = iter(frames)
     first = next(frames, None)
@@ -81,7 +83,7 @@ def segment_stream(
         return
     framing = model.framing(first.shape[-2], first.shape[-1])
     framed = (_frame(frame.to(device), framing) for frame in itertools.chain([first], frames))
-    for logits in _blend(model, _stream_pieces(framed, window), window, autocast):
+    for logits in _blend(model, _stream_pieces(framed, window, source), window, autocast):
         yield framing.undo_values(logits)[0].cpu()
 
 
@@ -136,18 +138,23 @@ def _run(model: MotionModel, clip: Clip, autocast: Autocast) -> Tensor:
         return model(clip).logits.float()
 
 
-def _stream_pieces(frames: Iterator[Tensor], window: Window) -> Iterator[_Piece]:
+def _stream_pieces(frames: Iterator[Tensor], window: Window, source: Source | None) -> Iterator[_Piece]:
     """Cut a stream of framed frames [3, h, w] into windows."""
     held = list(itertools.islice(frames, window.length))
     start = 0
     previous: list[Tensor] = []  # the frame before a window that is a single frame
     while held:
         context = previous if len(held) == 1 else []
-        yield _Piece(Clip(torch.stack(context + held)[None]), start, len(context))
+        sources = () if source is None else (_part(source, start - len(context), start + len(held)),)
+        yield _Piece(Clip(torch.stack(context + held)[None], sources=sources), start, len(context))
         fresh = list(itertools.islice(frames, window.stride))
         previous = held[-1:]
         held = held[window.stride :] + fresh if fresh else []
         start += window.stride
+
+
+def _part(source: Source, start: int, stop: int) -> Source:
+    return replace(source, frames=source.frames[start:stop])
 
 
 def _clip_pieces(clip: Clip, window: Window) -> Iterator[_Piece]:

@@ -24,7 +24,7 @@ from motion4d.io.images import composite_on_black
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".3gp", ".gif"}
 )
-_SLOT_TOLERANCE = 0.25  # of a slot: time stamps are rounded to the container's clock
+_CLOCK_TOLERANCE = 0.25  # of a frame: time stamps are rounded to the container's clock
 
 
 @dataclass(frozen=True)
@@ -170,11 +170,12 @@ def _count_from_duration(
 
 def _slot(frame: av.VideoFrame, number: int, stream: av.VideoStream, fps: float) -> int:
     """Which slot of 1/fps seconds the frame falls into, counted from the stream's start."""
+    rate = max(fps, float(stream.average_rate or fps))
     if frame.pts is None or frame.time_base is None:
-        seconds = number / float(stream.average_rate or fps)
+        seconds = number / rate
     else:
         seconds = float((frame.pts - (stream.start_time or 0)) * frame.time_base)
-    return int(np.floor(seconds * fps + _SLOT_TOLERANCE))
+    return int(np.floor((seconds + _CLOCK_TOLERANCE / rate) * fps))
 
 
 def _to_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:

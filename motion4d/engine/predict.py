@@ -1,0 +1,230 @@
+"""Predict: masks of what moves, for any video, folder of frames, glob, or folder of sequences.
+
+Frames stream through the model in windows, so memory does not grow with length. A sequence that is finished (its
+summary.json was written last) is not computed again when the same command runs again. In a folder of sequences one
+broken sequence does not stop the others: it is named, counted, and the run ends as incomplete.
+
+In Python: `segment_video("clip.mp4").masks`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motion4d.engine.errors import Incomplete
+from motion4d.engine.results import FrameResult, ResultWriter, finished_summary
+from motion4d.engine.runtime import Runtime
+from motion4d.engine.segment import describe_model, place_model, segment_source
+from motion4d.engine.stopwatch import Stopwatch, log_progress
+from motion4d.engine.weights import has_weights, load_checkpoint, load_pretrained
+from motion4d.engine.windows import MotionModel, Window
+from motion4d.io.files import check_writable, write_json
+from motion4d.io.frames import FrameSource, open_input
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SegmentedVideo:
+    """What `segment_video` found: masks [N, H, W] bool, probabilities [N, H, W] float16, at the video's own size."""
+
+    name: str
+    frame_rate: float | None
+    masks: Tensor
+    probabilities: Tensor
+
+
+class Predict:
+    """The task. checkpoint, shipped, pretrained: motion4d.engine.weights; fps, max_frames: motion4d.io.frames.
+
+    resume: "auto" passes over sequences that were finished with the same settings; "none" computes everything anew.
+    """
+
+    def __init__(
+        self,
+        model: MotionModel,
+        input: str | Path | None,
+        *,
+        output: str | Path,
+        runtime: Runtime | None = None,
+        window: Window | None = None,
+        threshold: float = 0.5,
+        fps: float | None = None,
+        max_frames: int | None = None,
+        save_probabilities: bool = False,
+        resume: str = "auto",
+        pretrained: Mapping[str, str] | None = None,
+        checkpoint: str | None = "none",
+        shipped: str | None = None,
+    ) -> None:
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold is a probability between 0 and 1, not {threshold}")
+        if resume not in ("auto", "none"):
+            raise ValueError(f"resume must be auto or none for a prediction, not {resume!r}")
+        self.model: Any = model
+        self.input = input
+        self.output = Path(output)
+        self.runtime = runtime or Runtime()
+        self.window = window or Window()
+        self.threshold = threshold
+        self.fps = fps
+        self.max_frames = max_frames
+        self.save_probabilities = save_probabilities
+        self.resume = resume
+        self.pretrained = pretrained or {}
+        self.checkpoint = checkpoint
+        self.shipped = shipped
+
+    def run(self) -> dict[str, Any]:
+        """Segment every sequence; returns name -> summary of those that are finished, now or from before."""
+        if self.input is None:
+            raise ValueError("input= is missing: give a video, a folder of frames, a glob, or a folder of sequences")
+        sources = open_input(self.input, fps=self.fps, max_frames=self.max_frames)
+        check_writable(self.output)
+        self.runtime.apply_threads()
+        self._load_weights()
+        _log.info("%d sequence%s, on %s", len(sources), "s" * (len(sources) > 1), self.runtime.describe())
+        if not sources[0].folder:
+            return {sources[0].name: self.run_sequence(sources[0])}
+        return self._run_collection(sources)
+
+    def run_sequence(self, source: FrameSource) -> dict[str, Any]:
+        """Segment one sequence into its folder below the output, unless that was done before; returns its summary."""
+        folder = self.output / source.folder
+        source.check()
+        done = finished_summary(folder) if self.resume == "auto" else None
+        if done is not None and done.get("settings") == self._settings(source):
+            _log.info("%s: finished before, in %s", source.name, folder)
+            return done
+        deque(self.write_results(source), maxlen=0)
+        return finished_summary(folder) or {}
+
+    def write_results(self, source: FrameSource) -> Iterator[FrameResult]:
+        """Yield the result of every frame; its files appear below the output when the last one was taken."""
+        watch = Stopwatch()
+        folder = self.output / source.folder
+        writer = ResultWriter(folder, frame_rate=source.frame_rate, save_probabilities=self.save_probabilities)
+        with writer:
+            for result in log_progress(self._segment(source, watch), source.name, source.length):
+                with watch.stage("writing"):
+                    writer.add(result)
+                yield result
+            summary = self._summary(source, writer.moving_share, watch)
+            writer.finish(_title(source, writer.moving_share), summary)
+        _log.info("%s: %s", folder, _title(source, writer.moving_share))
+
+    def _segment(self, source: FrameSource, watch: Stopwatch) -> Iterator[FrameResult]:
+        return segment_source(
+            self.model, source, window=self.window, runtime=self.runtime, threshold=self.threshold, watch=watch
+        )
+
+    def _run_collection(self, sources: Sequence[FrameSource]) -> dict[str, Any]:
+        summaries: dict[str, Any] = {}
+        failed: dict[str, str] = {}
+        for number, source in enumerate(sources, 1):
+            try:
+                summaries[source.folder] = self.run_sequence(source)
+            except (ValueError, OSError, RuntimeError, MemoryError) as error:
+                _log.warning("%s failed (%d of %d): %s", source.folder, number, len(sources), error)
+                _log.debug("traceback", exc_info=True)
+                failed[source.folder] = str(error)
+        shares = {name: summary["moving_share_mean"] for name, summary in summaries.items()}
+        write_json(self.output / "sequences.json", {"moving_share_mean": shares, "failed": failed})
+        if failed:
+            shown = "; ".join(f"{name}: {error}" for name, error in list(failed.items())[:3])
+            raise Incomplete(
+                f"{len(failed)} of {len(sources)} sequences failed ({shown}); all of them are named in "
+                f"{self.output / 'sequences.json'}"
+            )
+        return summaries
+
+    def _load_weights(self) -> None:
+        """Load what `pretrained` and `checkpoint` name, and bring the model to its device."""
+        is_untrained = self.checkpoint in (None, "auto", "none")
+        if is_untrained and has_weights(self.model):
+            load_pretrained(self.model, self.pretrained)
+        load_checkpoint(self.model, self.checkpoint, default="shipped", shipped=self.shipped)
+        place_model(self.model, self.runtime)
+
+    def _settings(self, source: FrameSource) -> dict[str, Any]:
+        """Everything that a result depends on: if it has not changed, the sequence need not be computed again."""
+        files = [source.path, *getattr(source, "paths", ())]
+        return {
+            "input": str(source.path.resolve()),
+            "modified": max(file.stat().st_mtime_ns for file in files),
+            "threshold": self.threshold,
+            "window": asdict(self.window),
+            "fps": self.fps,
+            "max_frames": self.max_frames,
+            "probabilities": self.save_probabilities,
+            "precision": "bf16" if self.runtime.is_bf16 else "fp32",
+            "model": describe_model(self.model),
+        }
+
+    def _summary(self, source: FrameSource, moving_share: Sequence[float], watch: Stopwatch) -> dict[str, Any]:
+        height, width = source.size
+        warnings = [] if len(moving_share) > 1 else ["a single frame shows no motion: its mask is empty by decision"]
+        for warning in warnings:
+            _log.warning("%s: %s", source.name, warning)
+        return {
+            "name": source.name,
+            "frames": len(moving_share),
+            "height": height,
+            "width": width,
+            "frame_rate": source.frame_rate,
+            "stems": list(source.stems),
+            "threshold": self.threshold,
+            "checkpoint": self.checkpoint,
+            "moving_share_mean": float(np.mean(moving_share)),
+            "moving_share": [round(share, 6) for share in moving_share],
+            "seconds": watch.seconds(),
+            "warnings": warnings,
+            "settings": self._settings(source),
+        }
+
+
+def segment_video(
+    input: str | Path,
+    *,
+    output: str | Path | None = None,
+    threshold: float = 0.5,
+    model: MotionModel | None = None,
+    window: Window | None = None,
+    runtime: Runtime | None = None,
+    fps: float | None = None,
+    max_frames: int | None = None,
+) -> SegmentedVideo:
+    """Which pixels of one video (or folder, or glob of frames) move in the world.
+
+    model: by default the small one whose weights ship with the package. output: a folder that gets the files of
+    task=predict too. The result holds all frames at once; for long videos use `Predict`, whose memory does not grow.
+    """
+    sources = open_input(input, fps=fps, max_frames=max_frames)
+    if len(sources) != 1:
+        raise ValueError(f"{input} holds {len(sources)} sequences; name one of them, or use Predict for all")
+    if model is None:
+        from motion4d.models.shipped import shipped_model
+
+        model = shipped_model()
+    task = Predict(model, input, output=output or ".", runtime=runtime, window=window, threshold=threshold)
+    place_model(model, task.runtime)
+    results = task._segment(sources[0], Stopwatch()) if output is None else task.write_results(sources[0])
+    frames = [(result.mask, result.probabilities.astype(np.float16)) for result in results]
+    masks, probabilities = (torch.from_numpy(np.stack(maps)) for maps in zip(*frames, strict=True))
+    return SegmentedVideo(sources[0].name, sources[0].frame_rate, masks, probabilities)
+
+
+def _title(source: FrameSource, moving_share: Sequence[float]) -> str:
+    height, width = source.size
+    rate = f", {source.frame_rate:.4g} per second" if source.frame_rate else ""
+    share = float(np.mean(moving_share))
+    return f"{source.name}: {len(moving_share)} frames of {width}x{height}{rate}, {share:.1%} of all pixels move"

@@ -1,0 +1,89 @@
+"""One source of frames through one model: image, probabilities and mask of every frame, streaming."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import is_dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from motion4d.clip import Source
+from motion4d.engine.results import FrameResult
+from motion4d.engine.runtime import Runtime
+from motion4d.engine.stopwatch import Stopwatch
+from motion4d.engine.windows import MotionModel, Window, segment_stream
+from motion4d.io.frames import FrameSource
+
+_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+
+
+def segment_source(
+    model: MotionModel,
+    source: FrameSource,
+    *,
+    window: Window,
+    runtime: Runtime,
+    threshold: float = 0.5,
+    watch: Stopwatch | None = None,
+) -> Iterator[FrameResult]:
+    """Yield the result of every frame, in order; `watch` gets the seconds of "reading" and "model".
+
+    The source is read twice, side by side, so that no window of full-size frames has to be kept.
+    """
+    watch = watch or Stopwatch()
+    logits = segment_stream(
+        model,
+        watch.each("reading", source),
+        window,
+        device=runtime.torch_device,
+        autocast=runtime.autocast,
+        source=Source(sequence=source.name, frames=source.stems, frame_rate=source.frame_rate),
+    )
+    with _explained_memory(source, window):
+        pairs = zip(watch.each("reading", source), watch.each("model", logits), strict=True)
+        for frame, frame_logits in pairs:
+            probabilities = torch.sigmoid(frame_logits)
+            mask = probabilities > threshold
+            yield FrameResult(frame.permute(1, 2, 0).numpy(), probabilities.numpy(), mask.numpy())
+
+
+def place_model(model: Any, runtime: Runtime) -> None:
+    """Bring a network to the runtime's device, in evaluation mode; anything else stays as it is."""
+    if isinstance(model, nn.Module):
+        model.to(runtime.torch_device).eval()
+
+
+def describe_model(model: Any) -> dict[str, Any]:
+    """What tells one model from another in a summary: class names, framing, and a checksum over its weights."""
+    parts = {name: getattr(model, name, None) for name in ("backbone", "flow", "head")}
+    framing = model.framing
+    described = {name: type(part).__name__ for name, part in parts.items() if part is not None}
+    checksum = 0
+    if isinstance(model, nn.Module):
+        for value in model.state_dict().values():
+            checksum = zlib.crc32(value.detach().flatten()[:64].double().cpu().numpy().tobytes(), checksum)
+    return {
+        "class": type(model).__name__,
+        **described,
+        "framing": repr(framing) if is_dataclass(framing) else type(framing).__name__,
+        "weights_checksum": f"{checksum:08x}",
+    }
+
+
+@contextmanager
+def _explained_memory(source: FrameSource, window: Window) -> Iterator[None]:
+    """Too little memory as one sentence."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, RuntimeError) and not any(text in str(error).lower() for text in _NO_MEMORY):
+            raise
+        height, width = source.size
+        raise MemoryError(
+            f"not enough memory for windows of {window.length} frames of {source.name} ({height}x{width}); "
+            f"try window.length={max(2, window.length // 2)} window.overlap={min(window.overlap, window.length // 4)}"
+        ) from error
