@@ -19,7 +19,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
+from hydra.errors import HydraException, InstantiationException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
@@ -44,7 +44,10 @@ def main(conf: Path) -> None:
     if has_outer_launcher():
         _follow_outer_launcher(sys.argv)
     version = {} if _hydra_version() >= (1, 4) else {"version_base": "1.3"}
-    hydra.main(config_path=str(conf), config_name="config", **version)(run_job)()
+    try:
+        hydra.main(config_path=str(conf), config_name="config", **version)(run_job)()
+    except HydraException as error:  # what Hydra itself raises outside a job, such as a typo beside --help
+        sys.exit(f"error: {error}")
 
 
 def run_job(config: DictConfig) -> None:
