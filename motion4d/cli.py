@@ -13,13 +13,14 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
+from hydra.errors import HydraException, InstantiationException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
@@ -41,10 +42,15 @@ SWEEP_FAILED = 3  # exit code
 def main(conf: Path) -> None:
     """Compose the configuration from the folder `conf` and the command line, and run the job or the sweep."""
     register_resolvers()
+    # our launcher presets carry the names of Hydra's own options on purpose
+    warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
     if has_outer_launcher():
         _follow_outer_launcher(sys.argv)
     version = {} if _hydra_version() >= (1, 4) else {"version_base": "1.3"}
-    hydra.main(config_path=str(conf), config_name="config", **version)(run_job)()
+    try:
+        hydra.main(config_path=str(conf), config_name="config", **version)(run_job)()
+    except HydraException as error:  # what Hydra itself raises outside a job, such as a typo beside --help
+        sys.exit(f"error: {error}")
 
 
 def run_job(config: DictConfig) -> None:
@@ -135,8 +141,8 @@ def guarded(work: Callable[[], None], folder: Path, job: dict[str, Any]) -> int:
     except Exception as error:
         sentence = describe(error)
         note("incomplete" if isinstance(error, Incomplete) else "failed", sentence)
-        _log_to_file("traceback", error)
         if isinstance(_root(error), EXPECTED):
+            _log_to_file("traceback", error)
             _log.error("error: %s", sentence)
         else:
             _log.error("error: %s", sentence, exc_info=error)
@@ -199,17 +205,20 @@ class SweepSummary(Callback):
         rows = sweep_rows(self.folder)
         failed = [row["job"] for row in rows if row["status"] != "done"]
         verdict = f"{len(rows)} jobs, {len(failed)} failed" + (f": {', '.join(map(str, failed))}" if failed else "")
+        shared = [text for text in rows[0]["overrides"] if all(text in row["overrides"] for row in rows)] if rows else []
+        shown = [{**row, "overrides": " ".join(t for t in row["overrides"] if t not in shared)} for row in rows]
+        title = f"all jobs: {' '.join(shared)}"
         write_json(self.folder / "summary.json", rows)
-        write_text(self.folder / "summary.md", f"{markdown(rows)}\n\n{verdict}\n")
-        _log.info("\n%s\n\n%s (%s)", aligned(rows), verdict, self.folder / "summary.md")
+        write_text(self.folder / "summary.md", f"{title}\n\n{markdown(shown)}\n\n{verdict}\n")
+        _log.info("\n%s\n\n%s\n\n%s (%s)", title, aligned(shown), verdict, self.folder / "summary.md")
         return failed
 
 
 def sweep_rows(folder: Path) -> list[dict[str, Any]]:
-    """One row per job of the sweep in `folder`: number, overrides, status, seconds, main metrics, error."""
+    """One row per job of the sweep in `folder`: number, overrides, status, main metrics, seconds, error."""
     rows = []
     for status in sorted((read_json(file) for file in folder.glob("*/status.json")), key=lambda one: one["job"]):
-        row = {"job": status["job"], "overrides": " ".join(status["overrides"]), "status": status["status"]}
+        row = {name: status[name] for name in ("job", "overrides", "status")}
         row.update(RunFolder(folder / str(status["job"])).metrics().get("main", {}))
         row["seconds"] = status["seconds"]
         rows.append({**row, "error": status["error"]} if status["error"] else row)

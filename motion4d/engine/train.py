@@ -186,6 +186,7 @@ class _Loop:
         self.optimizer = self.accelerator.prepare(task.make_optimizer(parameters))
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.ema = task.training.ema
+        seed_everything(task.seed + self.accelerator.process_index)  # ranks must not share their dropout
         if self.ema is not None:
             self.ema.start(self.plain_model)
         self.reporter = Reporter(task.folder, self.progress, every=self.settings.log_every, is_active=self.is_main)
