@@ -35,7 +35,10 @@ class Comparison:
     @property
     def severity(self) -> float:
         """Error in units of the limit; failures are beyond every success."""
-        ratio = self.error / self.limit if self.limit > 0 else (math.inf if self.error > 0 else 0.0)
+        if math.isnan(self.error) or self.limit <= 0:
+            ratio = 0.0 if self.error == 0 else math.inf
+        else:
+            ratio = self.error / self.limit
         return (0.0 if self.passed else 1e300) + min(ratio, 1e299)
 
 

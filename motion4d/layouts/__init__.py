@@ -1,0 +1,1 @@
+"""What published datasets look like on disk: folders, sequence lists, file patterns. No torch."""

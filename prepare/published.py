@@ -1,0 +1,72 @@
+"""Published weights: where each file comes from, its licence, and what is known of it. Facts only, nothing is fetched.
+
+A checksum stands here only where the publisher states one: torchvision puts the first eight digits of the file's
+SHA-256 into its name; the model hub sends the SHA-256 of large files along with the download.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Published:
+    """One file. size: readable; sha256_start: the published beginning of its SHA-256, or ""."""
+
+    name: str
+    title: str
+    url: str
+    size: str
+    licence: str
+    sha256_start: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """The file's published name."""
+        return self.url.rsplit("/", 1)[-1]
+
+    def path(self, root: Path) -> Path:
+        """Where it goes: ROOT/NAME/FILE."""
+        return root / self.name / self.file_name
+
+
+_RAFT_LICENCE = (
+    "torchvision's BSD-3-Clause licence; the weights were trained on research datasets whose own terms apply as well."
+)
+
+FILES = {
+    published.name: published
+    for published in (
+        Published(
+            name="pi3",
+            title="Pi3, 959 M parameters (Wang et al., 2025)",
+            url="https://huggingface.co/yyfz233/Pi3/resolve/main/model.safetensors",
+            size="3.8 GB",
+            licence="CC BY-NC 4.0: for non-commercial use only (the code of Pi3 is BSD-3-Clause).",
+        ),
+        Published(
+            name="geomotion",
+            title="GeoMotion, complete with its Pi3 backbone (2026)",
+            url="https://huggingface.co/xingyang1/GeoMotion/resolve/main/best_model.pth",
+            size="3.9 GB",
+            licence="the code is MIT, but the file contains Pi3's weights (CC BY-NC 4.0): for non-commercial use only.",
+        ),
+        Published(
+            name="raft",
+            title="RAFT large, C_T_SKHT_V2 (Teed and Deng, 2020; trained by torchvision)",
+            url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth",
+            size="21 MB",
+            licence=_RAFT_LICENCE,
+            sha256_start="ff5fadd5",
+        ),
+        Published(
+            name="raft_small",
+            title="RAFT small, C_T_V2 (Teed and Deng, 2020; trained by torchvision)",
+            url="https://download.pytorch.org/models/raft_small_C_T_V2-01064c6d.pth",
+            size="4 MB",
+            licence=_RAFT_LICENCE,
+            sha256_start="01064c6d",
+        ),
+    )
+}

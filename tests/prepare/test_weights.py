@@ -1,0 +1,263 @@
+"""python -m prepare.weights against a real HTTP server on the loopback interface."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import socket
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from prepare import weights
+from prepare.download import DownloadError, download, partial_path
+from prepare.published import FILES, Published
+
+SAFETENSORS = save({"a": np.arange(50_000, dtype=np.float32)})
+
+
+def _torch_like() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", np.random.default_rng(0).bytes(100_000))
+    return buffer.getvalue()
+
+
+TORCH = _torch_like()
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `files`; `break_at`: bytes after which a connection is cut, one entry per request."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, bytes] = {}
+        self.break_at: list[int] = []
+        self.ranges: list[str | None] = []
+        self.honours_range = True
+        self.linked_etag = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """GET with Range, redirects below /hub/, cut connections."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/hub/"):
+            self.send_response(302)
+            self.send_header("Location", self.path.removeprefix("/hub"))
+            self.send_header("X-Linked-Etag", f'"{self.server.linked_etag}"')
+            self.end_headers()
+            return
+        content = self.server.files.get(self.path)
+        if content is None:
+            self.send_error(404)
+            return
+        self._send(content, self.headers["Range"])
+
+    def _send(self, content: bytes, wanted: str | None) -> None:
+        self.server.ranges.append(wanted)
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and self.server.honours_range else 0
+        if start >= len(content):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(content)}")
+            self.end_headers()
+            return
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        limit = self.server.break_at.pop(0) if self.server.break_at else len(content)
+        self.wfile.write(content[start : start + limit])
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A running server with one safetensors and one torch file."""
+    running = Server()
+    running.files = {
+        "/model.safetensors": SAFETENSORS,
+        f"/net-{_digest(TORCH)[:8]}.pth": TORCH,
+        "/bad-00000000.pth": TORCH,
+    }
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+
+
+@pytest.fixture
+def files(server: Server, monkeypatch: pytest.MonkeyPatch) -> dict[str, Published]:
+    """The table of published files, pointing at the server."""
+    table = {
+        "net": Published(
+            "net", "Net", f"{server.url}/net-{_digest(TORCH)[:8]}.pth", "1 MB", "BSD.", _digest(TORCH)[:8]
+        ),
+        "bad": Published("bad", "Bad", f"{server.url}/bad-00000000.pth", "1 MB", "BSD.", "00000000"),
+        "hub": Published("hub", "Hub", f"{server.url}/hub/model.safetensors", "1 MB", "for non-commercial use only."),
+        "gone": Published("gone", "Gone", f"{server.url}/gone.pth", "1 MB", "BSD."),
+    }
+    monkeypatch.setattr(weights, "FILES", table)
+    return table
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _run(root: Path, *arguments: str) -> int:
+    return weights.main([*arguments, "--root", str(root)])
+
+
+def test_fetches_checks_and_names_the_licence(
+    files: dict[str, Published], server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.linked_etag = _digest(SAFETENSORS)
+    assert _run(tmp_path, "net", "hub") == 0
+    assert files["net"].path(tmp_path).read_bytes() == TORCH
+    assert (tmp_path / "hub" / "model.safetensors").read_bytes() == SAFETENSORS
+    assert not list(tmp_path.rglob("*.part"))
+    output = capsys.readouterr().out
+    assert "for non-commercial use only" in output
+    assert "100 %" in output
+    assert _run(tmp_path, "net", "hub") == 0
+    assert len(server.ranges) == 2  # nothing was fetched again
+    assert _run(tmp_path, "net", "--check") == 0
+
+
+def test_a_broken_connection_is_taken_up_again(files: dict[str, Published], server: Server, tmp_path: Path) -> None:
+    server.break_at = [30_000, 20_000]
+    assert _run(tmp_path, "net") == 0
+    assert server.ranges == [None, "bytes=30000-", "bytes=50000-"]
+    assert files["net"].path(tmp_path).read_bytes() == TORCH
+
+
+def test_a_later_run_goes_on_where_the_first_stopped(
+    files: dict[str, Published], server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.break_at = [40_000, 0]
+    assert _run(tmp_path, "net") == 1
+    assert "broke off at 40000 of" in capsys.readouterr().err
+    assert not files["net"].path(tmp_path).exists()
+    assert partial_path(files["net"].path(tmp_path)).stat().st_size == 40_000
+    assert _run(tmp_path, "net") == 0
+    assert server.ranges[-1] == "bytes=40000-"
+
+
+def test_a_server_without_ranges_starts_anew(files: dict[str, Published], server: Server, tmp_path: Path) -> None:
+    server.honours_range = False
+    partial = partial_path(files["net"].path(tmp_path))
+    partial.parent.mkdir()
+    partial.write_bytes(b"x" * 1000)
+    assert _run(tmp_path, "net") == 0
+
+
+def test_a_complete_part_needs_no_further_bytes(files: dict[str, Published], server: Server, tmp_path: Path) -> None:
+    partial = partial_path(files["net"].path(tmp_path))
+    partial.parent.mkdir()
+    partial.write_bytes(TORCH)
+    assert _run(tmp_path, "net") == 0
+
+
+def test_a_wrong_checksum_leaves_nothing(
+    files: dict[str, Published], server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.linked_etag = "0" * 64
+    assert _run(tmp_path, "bad", "hub") == 1
+    error = capsys.readouterr().err
+    assert "is not the published bad-00000000.pth: its SHA-256 is" in error
+    assert "is not the published model.safetensors" in error
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_one_missing_file_does_not_stop_the_others(
+    files: dict[str, Published], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(tmp_path, "gone", "net") == 1
+    assert "gone: 127.0.0.1 answers 404 Not Found for http://127.0.0.1" in capsys.readouterr().err
+    assert files["net"].path(tmp_path).exists()
+
+
+def test_no_network_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/a.pth"
+        with pytest.raises(
+            DownloadError, match=r"^cannot reach 127.0.0.1 \(Connection refused\); without network, bring"
+        ):
+            download(url, tmp_path / "a.pth", progress=lambda done, total: None)
+
+
+def test_from_copies_a_good_file(
+    files: dict[str, Published], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.pth").write_bytes(TORCH)
+    assert _run(tmp_path / "root", "net", "--from", str(tmp_path / "mine.pth")) == 0
+    assert files["net"].path(tmp_path / "root").read_bytes() == TORCH
+    assert _run(tmp_path / "root", "net", "--from", str(files["net"].path(tmp_path / "root"))) == 0
+    assert _run(tmp_path / "root", "bad", "--from", str(tmp_path / "mine.pth")) == 1
+    assert _run(tmp_path / "root", "net", "--from", str(tmp_path / "nothing.pth")) == 1
+    assert "nothing.pth is not there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["net", "hub"])
+def test_a_truncated_file_is_refused(
+    files: dict[str, Published], tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = TORCH if name == "net" else SAFETENSORS
+    for size in (0, 5, 1000, len(content) - 1):
+        (tmp_path / "mine").write_bytes(content[:size])
+        assert _run(tmp_path / "root", name, "--from", str(tmp_path / "mine")) == 1
+        assert "is not a complete" in capsys.readouterr().err
+    target = files[name].path(tmp_path / "root")
+    target.parent.mkdir(parents=True)
+    target.write_bytes(content[:100])
+    assert _run(tmp_path / "root", name) == 1
+    assert "remove it to fetch it again" in capsys.readouterr().err
+
+
+def test_check_fetches_nothing(
+    files: dict[str, Published], server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(tmp_path, "net", "--check") == 1
+    assert "run: python -m prepare.weights net" in capsys.readouterr().err
+    assert not server.ranges
+
+
+def test_the_command_line_explains_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(tmp_path, "--list") == 0
+    listing = capsys.readouterr().out
+    assert all(published.url in listing and published.licence in listing for published in FILES.values())
+    for arguments in (["pi4"], [], ["pi3", "raft", "--from", "a"]):
+        with pytest.raises(SystemExit):
+            _run(tmp_path, *arguments)
+    assert "unknown: pi4; there are pi3, geomotion, raft, raft_small" in capsys.readouterr().err
+
+
+def test_published_names_carry_their_checksums() -> None:
+    for published in FILES.values():
+        assert published.sha256_start in published.file_name
+        assert "non-commercial" in published.licence or published.name.startswith("raft")
+
+
+def test_it_works_without_torch() -> None:
+    code = "import sys, prepare.weights; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
