@@ -1,0 +1,62 @@
+"""Random views of clips for training motion masks: mirrored, played backwards, cut to fewer frames, recoloured.
+
+What these change without breaking is kept: images, motion, instances, valid mask. Cameras, depth and true flow are
+dropped, since a mirrored world has other ones; flow is estimated afterwards, on the view. Random numbers come from
+torch's generator, which motion4d.data.sampling seeds by (seed, epoch, index).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from motion4d.clip import Clip
+from motion4d.data.sampling import Clips
+
+
+class MotionViews:
+    """One random view of each clip of another dataset.
+
+    num_frames: length of the view, from a random start (None: all frames); colour: largest relative change of
+    brightness and contrast, one for the whole clip.
+    """
+
+    def __init__(self, clips: Clips, *, num_frames: int | None = None, colour: float = 0.3) -> None:
+        self.clips = clips
+        self.num_frames = num_frames
+        self.colour = colour
+
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> Clip:
+        """One view."""
+        clip = self.clips[index]
+        count = min(self.num_frames or clip.num_frames, clip.num_frames)
+        start = int(torch.randint(clip.num_frames - count + 1, ()))
+        mirrored, backwards = (torch.rand(2) < 0.5).tolist()
+
+        def view(frames: Tensor | None) -> Tensor | None:
+            if frames is None:
+                return None
+            frames = frames[:, start : start + count]
+            frames = frames.flip(-1) if mirrored else frames
+            return frames.flip(1) if backwards else frames
+
+        images = view(clip.images)
+        assert images is not None
+        return Clip(
+            self._recoloured(images),
+            motion=view(clip.motion),
+            instances=view(clip.instances),
+            valid=view(clip.valid),
+            sources=clip.sources,
+        )
+
+    def _recoloured(self, images: Tensor) -> Tensor:
+        """[B, N, 3, H, W] with another brightness, contrast and balance of channels."""
+        brightness, contrast = (1 + self.colour * (2 * torch.rand(2) - 1)).tolist()
+        balance = 1 + self.colour / 2 * (2 * torch.rand(3, 1, 1) - 1)
+        mean = images.mean()
+        return (((images - mean) * contrast + mean) * brightness * balance).clamp(0, 1)
