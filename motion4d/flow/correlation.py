@@ -60,7 +60,9 @@ class Volume:
         centres = positions.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)
         levels = []
         for level, values in enumerate(self.pyramid):
-            step = 2 / (centres.new_tensor([values.shape[-1], values.shape[-2]]) - 1)  # one pixel on grid_sample's scale
+            step = 2 / (
+                centres.new_tensor([values.shape[-1], values.shape[-2]]) - 1
+            )  # one pixel on grid_sample's scale
             grid = (centres * (step / 2**level) - 1) + self.offsets * step
             windows = F.grid_sample(values, grid, padding_mode="zeros", align_corners=True)
             levels.append(windows.view(pairs, height, width, -1))
@@ -134,7 +136,7 @@ def all_pairs(first: Tensor, second: Tensor) -> Tensor:
         return (one @ second.float().flatten(2)).view(pairs, height, width, height, width)
 
 
-def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
+def pixel_grid(height: int, width: int, *, like: Tensor) -> Tensor:
     """[2, h, w] float32: x and y of every pixel."""
     rows = torch.arange(height, device=like.device, dtype=torch.float32)
     columns = torch.arange(width, device=like.device, dtype=torch.float32)
@@ -145,4 +147,3 @@ def window_offsets(radius: int, like: Tensor) -> Tensor:
     """[2r+1, 2r+1, 2] x and y offsets of a window, x along the first axis."""
     reach = torch.arange(-radius, radius + 1, device=like.device, dtype=torch.float32)
     return torch.stack(torch.meshgrid(reach, reach, indexing="ij"), -1)
-

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,8 @@ from motion4d.flow.correlation import Correlation, OnTheFly, Volume, pixel_grid
 from motion4d.flow.fitting import Fitting, Resize
 from motion4d.flow.raft_encoder import BottleneckBlock, Encoder, ResidualBlock, instance_norm
 from motion4d.flow.raft_update import FlowHead, MaskPredictor, MotionEncoder, RecurrentBlock, UpdateBlock
-from motion4d.flow.raft_weights import load_raft
+from motion4d.flow.raft_weights import to_torchvision_layout
+from motion4d.io.weights import load_strict, read_state_dict
 from motion4d.layers.upsample import bilinear_upsample, convex_upsample
 
 LEAST_SIDE = 128  # pixels: below it a level of the correlation pyramid is one pixel wide
@@ -33,6 +35,8 @@ class Raft(nn.Module):
     upsampling. levels, radius: of the correlation lookup. iterations: updates per pair.
     memory_limit: bytes that the correlation volumes of one chunk of pairs may take (and, roughly, the encoders); one
     pair that needs more is computed on the fly. fitting: how frames of any size become multiples of 8.
+    weights: a published file of either layout, read at the first clip (building never touches a file); None: the
+    parameters stay what they are, random unless `load_weights` is called.
     """
 
     in_workers = False
@@ -49,6 +53,7 @@ class Raft(nn.Module):
         iterations: int = 12,
         memory_limit: int = 2**29,
         fitting: Fitting | None = None,
+        weights: str | Path | None = None,
     ) -> None:
         super().__init__()
         self.feature_encoder = feature_encoder
@@ -59,16 +64,26 @@ class Raft(nn.Module):
         self.iterations = iterations
         self.memory_limit = memory_limit
         self.fitting: Fitting = fitting or Resize()
+        self._unread_weights = weights
         self.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> Raft:
         """An estimator is never trained here: it stays in evaluation mode inside a model that is."""
         return super().train(False)
 
+    def load_weights(self, path: str | Path) -> None:
+        """Load a published file, torchvision's or princeton's, strictly."""
+        name = "raft_small" if self.mask_predictor is None else "raft"
+        state = to_torchvision_layout(read_state_dict(path, prepare=name))
+        load_strict(self, state, source=path)
+        self._unread_weights = None
+
     @torch.no_grad()
     def forward(self, clip: Clip) -> Flow:
         """Forward and backward flow [B, N-1, 2, H, W] between neighbouring frames, in pixels of clip.images."""
         check_size(*clip.size)
+        if self._unread_weights is not None:
+            self.load_weights(self._unread_weights)
         batch, frames = clip.images.shape[:2]
         index = torch.arange(batch * frames).view(batch, frames)
         first, second = index[:, :-1].flatten(), index[:, 1:].flatten()
@@ -110,7 +125,7 @@ class Raft(nn.Module):
         hidden, fixed = context.split([self.update_block.hidden, self.update_block.context], 1)
         hidden, fixed = torch.tanh(hidden), torch.relu(fixed)
         units = self.update_block.prepare(fixed)
-        grid = pixel_grid(*context.shape[-2:], like=context)
+        grid = pixel_grid(context.shape[-2], context.shape[-1], like=context)
         flow = grid.new_zeros(len(context), *grid.shape) if start is None else start
         for _ in range(self.iterations):
             hidden, correction = self.update_block.step(units, hidden, correlation.lookup(grid + flow), flow)
@@ -132,16 +147,14 @@ class Raft(nn.Module):
         return forward, backward
 
 
-def raft_large(
-    *, weights: str | Path | None, iterations: int = 12, memory_limit: int = 2**29, fitting: Fitting | None = None
-) -> Raft:
-    """The published large network (5.3 M parameters), with a published file of weights; None: random ones."""
+def raft_large(**settings: Any) -> Raft:
+    """The published large network (5.3 M parameters). settings: the last four of Raft."""
     hidden, context, radius, levels = 128, 128, 4, 4
     widths = (64, 64, 96, 128)
     motion = MotionEncoder(
         levels * (2 * radius + 1) ** 2, correlation_widths=(256, 192), flow_widths=(128, 64), out=128
     )
-    raft = Raft(
+    return Raft(
         feature_encoder=Encoder(widths, 256, block=ResidualBlock, norm=instance_norm),
         context_encoder=Encoder(widths, hidden + context, block=ResidualBlock, norm=nn.BatchNorm2d),
         update_block=UpdateBlock(
@@ -152,21 +165,16 @@ def raft_large(
         mask_predictor=MaskPredictor(hidden, 256),
         levels=levels,
         radius=radius,
-        iterations=iterations,
-        memory_limit=memory_limit,
-        fitting=fitting,
+        **settings,
     )
-    return _with_weights(raft, weights)
 
 
-def raft_small(
-    *, weights: str | Path | None, iterations: int = 12, memory_limit: int = 2**29, fitting: Fitting | None = None
-) -> Raft:
-    """The published small network (1.0 M parameters), with a published file of weights; None: random ones."""
+def raft_small(**settings: Any) -> Raft:
+    """The published small network, 1.0 M parameters; settings: as raft_large's."""
     hidden, context, radius, levels = 96, 64, 3, 4
     widths = (32, 32, 64, 96)
     motion = MotionEncoder(levels * (2 * radius + 1) ** 2, correlation_widths=(96,), flow_widths=(64, 32), out=82)
-    raft = Raft(
+    return Raft(
         feature_encoder=Encoder(widths, 128, block=BottleneckBlock, norm=instance_norm),
         context_encoder=Encoder(widths, hidden + context, block=BottleneckBlock, norm=nn.Identity),
         update_block=UpdateBlock(
@@ -177,11 +185,8 @@ def raft_small(
         mask_predictor=None,
         levels=levels,
         radius=radius,
-        iterations=iterations,
-        memory_limit=memory_limit,
-        fitting=fitting,
+        **settings,
     )
-    return _with_weights(raft, weights)
 
 
 def check_size(height: int, width: int) -> None:
@@ -191,9 +196,3 @@ def check_size(height: int, width: int) -> None:
             f"RAFT needs frames of at least {LEAST_SIDE}x{LEAST_SIDE} pixels, but these are {height}x{width}; "
             "enlarge them or choose flow=dis"
         )
-
-
-def _with_weights(raft: Raft, weights: str | Path | None) -> Raft:
-    if weights is not None:
-        load_raft(raft, weights)
-    return raft

@@ -22,7 +22,7 @@ def plain_raft_pair(raft: Raft, image1: Tensor, image2: Tensor) -> list[Tensor]:
     block = raft.update_block
     hidden, context = raft.context_encoder(2 * image1 - 1).split([block.hidden, block.context], 1)
     hidden, context = torch.tanh(hidden), torch.relu(context)
-    grid = pixel_grid(*hidden.shape[-2:], like=hidden)
+    grid = pixel_grid(hidden.shape[-2], hidden.shape[-1], like=hidden)
     flow = torch.zeros_like(grid).expand(len(hidden), -1, -1, -1)
     predictions = []
     for _ in range(raft.iterations):

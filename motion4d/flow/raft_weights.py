@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
-from torch import Tensor, nn
-
-from motion4d.io.weights import load_strict, read_state_dict
+from torch import Tensor
 
 _RENAMED = (
     (r"^fnet\.", "feature_encoder."),
@@ -30,11 +27,6 @@ _RENAMED = (
     (r"^update_block\.mask\.0\.", "mask_predictor.convrelu.0."),
     (r"^update_block\.mask\.2\.", "mask_predictor.conv."),
 )
-
-
-def load_raft(raft: nn.Module, path: str | Path) -> None:
-    """Load a published file of either layout into `raft`, strictly."""
-    load_strict(raft, to_torchvision_layout(read_state_dict(path)), source=str(path))
 
 
 def to_torchvision_layout(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
