@@ -125,3 +125,12 @@ def test_geometry_comes_from_the_same_pass() -> None:
 def test_frames_of_other_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="multiples of 8"):
         _model()(toy_clip(height=18))
+
+
+def test_bf16_autocast_gives_float32_logits_near_the_exact_ones() -> None:
+    model, clip = _model().eval(), toy_clip()
+    exact = model(clip).logits
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = model(clip).logits
+    assert rounded.dtype == torch.float32
+    assert (rounded - exact).abs().max() < 0.05 * exact.std() + 0.02
