@@ -34,7 +34,7 @@ def run_ranks(work: Callable[..., None], arguments: tuple[Any, ...], *, num_proc
         old.unlink()
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     try:
-        notebook_launcher(_Rank(work, folder), arguments, num_processes=num_processes, use_port=free_port())
+        notebook_launcher(_on_rank, (work, folder, arguments), num_processes=num_processes, use_port=free_port())
     except ChildFailedError as error:
         raise _first_failure(folder) from error
 
@@ -66,20 +66,14 @@ def join_submitit() -> None:
         submitit.helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False)
 
 
-class _Rank:
+def _on_rank(work: Callable[..., None], folder: Path, arguments: tuple[Any, ...]) -> None:
     """The work, with its error written down where the parent finds it."""
-
-    def __init__(self, work: Callable[..., None], folder: Path) -> None:
-        self.work = work
-        self.folder = folder
-
-    def __call__(self, *arguments: Any) -> None:
-        try:
-            self.work(*arguments)
-        except BaseException as error:
-            file = self.folder / f"rank{rank()}.log"
-            file.write_text(f"{type(error).__name__}: {error}\n\n{traceback.format_exc()}", encoding="utf-8")
-            raise
+    try:
+        work(*arguments)
+    except BaseException as error:
+        file = folder / f"rank{rank()}.log"
+        file.write_text(f"{type(error).__name__}: {error}\n\n{traceback.format_exc()}", encoding="utf-8")
+        raise
 
 
 def _first_failure(folder: Path) -> RankFailed:

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from motion4d.metrics.segmentation import frame_f, frame_j, pixel_counts
-from motion4d.metrics.statistics import sequence_statistics
+from motion4d.metrics.segmentation import frame_f, frame_j, pixel_counts, sequence_statistics
 
 Scores = dict[str, Any]
 

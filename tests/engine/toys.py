@@ -68,7 +68,7 @@ def toy_losses(prediction: Motion, clip: Clip) -> dict[str, Tensor]:
 def toy_task(output: Path, *, losses: Any = toy_losses, **changes: Any) -> Train:
     """A training of ToyModel; changes go to Training or Runtime, whichever knows them, or to Train."""
     settings = {"steps": 8, "batch_size": 2, "log_every": 2, "checkpoint_every": 3, "pictures": 0, "ema": Ema(0.5)}
-    runtime = {"device": "cpu", "precision": "fp32"}
+    runtime = {"device": "cpu", "precision": "fp32", "threads": 1}
     task: dict[str, Any] = {"data": {"train": ToyClips(), "eval": ToyClips(3)}, "scheduler": Cosine(warmup=1)}
     for name, value in changes.items():
         place = runtime if name in Runtime.__dataclass_fields__ else task

@@ -1,0 +1,113 @@
+"""conf/: every experiment and every option of every group composes and builds; the surface is frozen by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from motion4d.cli import build, check_targets, register_resolvers
+from omegaconf import OmegaConf
+
+CONF = Path(__file__).parents[1] / "conf"
+
+# What users type. A new name here is a promise; removing one breaks somebody's command.
+GROUPS = [
+    "backbone",
+    "data",
+    "experiment",
+    "flow",
+    "hydra",
+    "loss",
+    "model",
+    "optimizer",
+    "paths",
+    "runtime",
+    "scheduler",
+    "task",
+]
+KEYS = [
+    *("backbone", "baselines", "checkpoint", "data", "flow", "input", "loss", "model", "name", "optimizer", "output"),
+    *("paths", "pretrained", "resume", "runtime", "scheduler", "seed", "task", "threshold", "training", "window"),
+]
+
+
+def options(group: str) -> list[str]:
+    """Names of the options of a group."""
+    return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+
+
+ALL = [(group, option) for group in GROUPS if group not in ("experiment", "hydra") for option in options(group)]
+
+# options that stand on one particular network
+PARTNERS = {("model", "geomotion"): ["backbone=pi3"]}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _hydra() -> Iterator[None]:
+    register_resolvers()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+def composed(*overrides: str) -> Any:
+    """The configuration of one command line."""
+    return compose("config", overrides=[*overrides, "output=out", "input=clip.mp4"])
+
+
+def built_without_memory(config: Any) -> Any:
+    """Build on the meta device: names and shapes, but no numbers."""
+    with torch.device("meta"):
+        return build(config)
+
+
+def test_the_option_surface_is_what_it_was() -> None:
+    assert sorted(folder.name for folder in CONF.iterdir() if folder.is_dir()) == GROUPS
+    assert sorted(composed()) == KEYS
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+@pytest.mark.parametrize("task", options("task"))
+def test_every_experiment_builds_every_task(experiment: str, task: str) -> None:
+    config = composed(f"+experiment={experiment}", f"task={task}")
+    assert hasattr(built_without_memory(config.task), "run")
+
+
+@pytest.mark.parametrize(("group", "option"), ALL)
+def test_every_option_composes_and_builds(group: str, option: str) -> None:
+    config = composed(f"{group}={option}", *PARTNERS.get((group, option), []))
+    OmegaConf.to_container(config, resolve=True)
+    if "_target_" in config[group] or group == "data":
+        built_without_memory(config[group])
+
+
+@pytest.mark.filterwarnings("ignore:\\s*.hydra.launcher ConfigStore")
+@pytest.mark.parametrize("launcher", options("hydra/launcher"))
+def test_every_launcher_preset_composes(launcher: str) -> None:
+    config = compose("config", overrides=[f"hydra/launcher={launcher}", "output=out"], return_hydra_config=True)
+    assert config.hydra.launcher.tasks_per_node == 1
+    assert config.hydra.launcher.timeout_min > 60
+    assert config.hydra.launcher.gpus_per_node is not None
+
+
+def test_published_schedule_of_geomotion() -> None:
+    config = composed("+experiment=geomotion_paper")
+    assert (config.optimizer.lr, config.optimizer.weight_decay) == (5e-5, 0.05)
+    assert config.training.epochs == 20
+    assert config.training.clip_norm == 1.0
+    assert config.optimizer.lr * config.scheduler.final == pytest.approx(5e-6)
+    assert config.backbone.normalizations == 2
+
+
+@pytest.mark.parametrize("target", ["os.system", "torch.load", "torch.hub.load", "subprocess.run"])
+def test_only_our_own_names_are_built(target: str) -> None:
+    with pytest.raises(ValueError, match="is not allowed"):
+        check_targets({"a": [{"b": {"_target_": target}}]})
+
+
+def test_an_unknown_argument_of_a_class_is_named() -> None:
+    with pytest.raises(Exception, match="devise"):
+        build({"_target_": "motion4d.engine.runtime.Runtime", "devise": "cpu"})
