@@ -18,6 +18,8 @@ from motion4d.data.procedural.difficulty import REFERENCE_WIDTH, Difficulty
 from motion4d.data.procedural.parts import Scenery
 from motion4d.data.procedural.shade import shade
 
+_ATTEMPTS = 5
+
 
 class ProceduralClips:
     """`num_clips` random clips; clips of an evenly spread share are static scenes under a moving camera.
@@ -51,23 +53,31 @@ class ProceduralClips:
 
     def __getitem__(self, index: int) -> Clip:
         """Clip `index`, B = 1."""
-        scenery = self.scenery(index)
-        source = Source(
-            dataset=self.name,
-            sequence=f"{index:04d}_{scenery.name}",
-            frames=tuple(f"{frame:05d}" for frame in range(self.shape[0])),
-        )
-        threshold = self.difficulty.motion_threshold_px * self.shape[2] / REFERENCE_WIDTH
-        return render_clip(scenery, self.shape[1], self.shape[2], source=source, motion_threshold_px=threshold)
+        least = 0.0 if self.is_static_scene(index) else self.difficulty.least_moving_share
+        for attempt in range(_ATTEMPTS):
+            clip = self._render(self.scenery(index, attempt), index)
+            if clip.motion is not None and clip.motion.float().mean() >= least:
+                break
+        return clip
 
-    def scenery(self, index: int) -> Scenery:
-        """The scene of clip `index`, not yet rendered."""
+    def is_static_scene(self, index: int) -> bool:
+        """Does nothing but the camera move in clip `index`?"""
+        share = self.difficulty.static_scene_share
+        return int((index + 1) * share + 1e-4) > int(index * share + 1e-4)
+
+    def scenery(self, index: int, attempt: int = 0) -> Scenery:
+        """The scene of clip `index`, not yet rendered. attempt > 0: what replaces it if too little moves in view."""
         if not 0 <= index < self.num_clips:
             raise IndexError(f"clip {index} of {self.num_clips}")
-        rng = np.random.default_rng([self.seed, index])
-        share = self.difficulty.static_scene_share
-        static_scene = int((index + 1) * share + 1e-9) > int(index * share + 1e-9)
-        return scenes.sample(rng, self.difficulty, self.shape, static_scene=static_scene)
+        rng = np.random.default_rng([self.seed, index, attempt])
+        return scenes.sample(rng, self.difficulty, self.shape, static_scene=self.is_static_scene(index))
+
+    def _render(self, scenery: Scenery, index: int) -> Clip:
+        num_frames, height, width = self.shape
+        names = tuple(f"{frame:05d}" for frame in range(num_frames))
+        source = Source(dataset=self.name, sequence=f"{index:04d}_{scenery.name}", frames=names)
+        threshold = self.difficulty.motion_threshold_px * width / REFERENCE_WIDTH
+        return render_clip(scenery, height, width, source=source, motion_threshold_px=threshold)
 
 
 @torch.no_grad()

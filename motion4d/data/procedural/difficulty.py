@@ -53,6 +53,7 @@ class Difficulty:
     stopping_share: float = 0.2  # objects that stop, start or pause within the clip
     in_place_share: float = 0.1  # moving objects that turn, swing or deform where they are
     static_scene_share: float = 0.1  # clips in which only the camera moves
+    least_moving_share: float = 0.01  # of the pixels of a clip that is no static scene; drawn anew if below
     # looks
     texture_contrast: Range = (0.5, 1.0)
     plain_share: float = 0.1  # surfaces with almost no texture

@@ -79,13 +79,19 @@ def sample(rng: Generator, difficulty: Difficulty, size: tuple[int, int, int], *
     actors += _still_actors(rng, difficulty, frame, stage, focus)
     actors = [actor for actor in actors if _clear_of_camera(actor, poses)]
     paint = Paint(difficulty.texture_contrast, difficulty.plain_share)
-    site = Site(poses[:, :3, 3], focus, frame.focal, stage.ground)
+    site = _site(frame, stage, focus, poses, actors)
     parts = stage.kind(rng, site, paint)
     parts += _paint_actors(rng, difficulty, frame, paint, actors, parts)
     look = _look(rng, difficulty, frame)
     name = _name(stage, path, actors)
     shadows = _shadows(rng, difficulty, stage, actors)
     return Scenery(name, poses, frame.focal, tuple(parts), np.stack(paint.images), shadows, look)
+
+
+def _site(frame: Frame, stage: Stage, focus: float, poses: Array, actors: Sequence[Actor]) -> Site:
+    positions = poses[:, :3, 3]
+    inside = np.concatenate([positions, *(actor.way[:, :3, 3] for actor in actors if actor.moves)])
+    return Site(positions, inside, focus, frame.focal, stage.ground)
 
 
 def _world(rng: Generator, difficulty: Difficulty) -> World:

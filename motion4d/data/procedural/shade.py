@@ -1,133 +1,95 @@
-"""Colour of visible points: textures with mipmaps, directed light, soft shadows."""
+"""Colour of visible points: textures, directed light, soft shadows. Columns of [3, K] are the K pixels of one frame."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
+from motion4d.data.procedural.mipmaps import Mipmaps
 from motion4d.data.procedural.parts import Scenery
-from motion4d.data.procedural.render import Visible
+from motion4d.data.procedural.render import Visible, intrinsics, per_pixel, pixel_rays, transform
 
-_SIDE_OFFSET = 0.37  # of a texture, so that the sides of a box differ
+Array = NDArray[np.float64]
+_SIDE_OFFSET = 47.0  # texels, so that the sides of a box differ
 
 
 def shade(scenery: Scenery, seen: Visible) -> Tensor:
-    """[N, 3, H, W] linear colours in [0, 1], before light changes and photography."""
-    normals, texels = _surface(scenery, seen)
-    mipmaps = _Mipmaps(torch.as_tensor(scenery.textures, device=seen.depth.device))
-    frames = [_shade_frame(scenery, seen, normals, texels, mipmaps, frame) for frame in range(len(seen.depth))]
+    """[N, 3, H, W] colours in [0, 1], before exposure and photography."""
+    mipmaps = Mipmaps(torch.as_tensor(scenery.textures, device=seen.depth.device))
+    world_to_local = np.linalg.inv(np.stack([part.local_to_world for part in scenery.parts], 1))
+    frames = [_shade_frame(scenery, seen, mipmaps, world_to_local, frame) for frame in range(len(seen.depth))]
     return torch.stack(frames)
 
 
-def _surface(scenery: Scenery, seen: Visible) -> tuple[Tensor, Tensor]:
-    """(local normals, texture coordinates (x, y) in texels), [N*H*W, 3] and [N*H*W, 2]."""
-    local = seen.local.view(-1, 3)
-    normals = torch.empty_like(local)
-    part_of = seen.part.view(-1)
-    for index, part in enumerate(scenery.parts):
-        chosen = (part_of == index).nonzero()[:, 0]
-        normals[chosen] = part.shape.normal(local[chosen])
-    scales = torch.as_tensor(np.stack([part.size * part.density for part in scenery.parts]))
-    scaled = local * scales.to(local)[part_of]
-    magnitude = normals.abs()
-    axis = magnitude.argmax(1, keepdim=True)
-    side = axis + 3 * (normals.gather(1, axis) > 0)
-    across = scaled.gather(1, torch.where(axis == 0, 2, 0))
-    down = scaled.gather(1, torch.where(axis == 1, 2, 1))
-    return normals, torch.cat([across, down], 1) + side * (_SIDE_OFFSET * scenery.textures.shape[1])
-
-
-def _shade_frame(
-    scenery: Scenery, seen: Visible, normals: Tensor, texels: Tensor, mipmaps: _Mipmaps, frame: int
-) -> Tensor:
-    _, height, width = seen.depth.shape
-    pixels = slice(frame * height * width, (frame + 1) * height * width)
-    part = seen.part[frame].view(-1)
-    depth = seen.depth[frame].view(-1)
-    lit = _light(scenery, part, normals[pixels], frame)
-    density = torch.tensor([item.density for item in scenery.parts], dtype=torch.float32, device=part.device)[part]
-    level = (density * depth / scenery.focal).log2()
-    texture = torch.tensor([item.texture for item in scenery.parts], device=part.device)[part]
-    colour = mipmaps.sample(texture, texels[pixels], level)
-    colour = colour * (lit * _shadow(scenery, seen, frame))[:, None]
-    return colour.T.reshape(3, height, width)
-
-
-def _light(scenery: Scenery, part: Tensor, normals: Tensor, frame: int) -> Tensor:
-    """[P] brightness under half-Lambert light, never black."""
-    inverse = np.stack([np.linalg.inv(item.local_to_world[frame, :3, :3]) for item in scenery.parts])
-    table = torch.as_tensor(inverse, dtype=torch.float32, device=part.device).reshape(-1, 9)
-    matrices = table[part].view(-1, 3, 3)
-    world = (matrices * normals[:, :, None]).sum(1)
-    light = torch.as_tensor(scenery.look.light, dtype=torch.float32, device=part.device)
-    facing = (world @ light) / world.norm(dim=1).clamp(min=1e-12)
-    ambient = scenery.look.ambient
-    return ambient + (1 - ambient) * (0.5 + 0.5 * facing)
-
-
-def _shadow(scenery: Scenery, seen: Visible, frame: int) -> Tensor:
-    """[P] factor; shadows fall on the background only."""
+def _shade_frame(scenery: Scenery, seen: Visible, mipmaps: Mipmaps, world_to_local: Array, frame: int) -> Tensor:
     height, width = seen.depth.shape[1:]
-    factor = torch.ones(height * width, device=seen.depth.device)
-    if not scenery.shadows:
-        return factor
-    things = torch.tensor([part.thing for part in scenery.parts], device=factor.device)
-    ground = (things[seen.part[frame].view(-1)] == 0).nonzero()[:, 0]
-    points = _world_points(scenery, seen.depth[frame], frame).view(-1, 3)[ground]
+    part = seen.part[frame].view(-1)
+    depth = seen.depth[frame]
+    pixel_to_world = scenery.camera_to_world[frame].copy()
+    pixel_to_world[:3, :3] @= np.linalg.inv(intrinsics(scenery.focal, height, width))
+    rays = pixel_rays(depth)
+    to_local = per_pixel((world_to_local[frame] @ pixel_to_world)[:, :3], part)
+    local = transform(to_local, rays)
+    normals = _normals(scenery, part, local)
+    light = _light(scenery, per_pixel(world_to_local[frame, :, :3, :3], part), normals)
+    if scenery.shadows:
+        light = light * _shadow(scenery, part, rays, pixel_to_world, frame)
+    return (_texture(scenery, mipmaps, part, local, normals, depth) * light).view(3, height, width)
+
+
+def _normals(scenery: Scenery, part: Tensor, local: Tensor) -> Tensor:
+    """[3, K] local normals; each kind of shape at once."""
+    kinds = list({type(item.shape): item.shape for item in scenery.parts}.values())
+    kind_of = torch.tensor([[type(kind) for kind in kinds].index(type(item.shape)) for item in scenery.parts])
+    kind = kind_of.to(part.device).index_select(0, part)
+    normals = torch.empty_like(local)
+    for index, shape in enumerate(kinds):
+        chosen = (kind == index).nonzero()[:, 0]
+        if len(chosen):
+            normals.index_copy_(1, chosen, shape.normal(local.index_select(1, chosen)))
+    return normals
+
+
+def _texture(
+    scenery: Scenery, mipmaps: Mipmaps, part: Tensor, local: Tensor, normals: Tensor, depth: Tensor
+) -> Tensor:
+    """[3, K] the parts' textures, laid on along the largest axis of the normal."""
+    densities = np.array([item.density for item in scenery.parts])
+    sizes = np.stack([item.size for item in scenery.parts])
+    x, y, z = local * per_pixel(sizes * densities[:, None], part)
+    along_x, along_y, along_z = normals.abs()
+    is_x = (along_x >= along_y) & (along_x >= along_z)
+    is_y = (along_y >= along_z) & ~is_x
+    offset = (is_x + 2 * is_y + 3 * (normals.sum(0) > 0)) * _SIDE_OFFSET
+    across = torch.where(is_x, z, x) + offset
+    down = torch.where(is_y, z, y) + offset
+    level = (per_pixel(densities / scenery.focal, part) * depth.view(-1)).log2()
+    texture = torch.tensor([item.texture for item in scenery.parts], device=part.device).index_select(0, part)
+    return mipmaps.sample(texture, across, down, level)
+
+
+def _light(scenery: Scenery, world_to_local: Tensor, normals: Tensor) -> Tensor:
+    """[K] brightness under half-Lambert light, never black; world_to_local [3, 3, K]."""
+    ambient = scenery.look.ambient
+    if ambient == 1:
+        return torch.ones_like(normals[0])
+    world = transform(world_to_local.transpose(0, 1), normals)
+    x, y, z = scenery.look.light
+    facing = world[0] * x + world[1] * y + world[2] * z
+    length = (world * world).sum(0).clamp(min=1e-20).sqrt()
+    return ambient + (1 - ambient) * (0.5 + 0.5 * facing / length)
+
+
+def _shadow(scenery: Scenery, part: Tensor, rays: Tensor, pixel_to_world: Array, frame: int) -> Tensor:
+    """[K] factor; shadows fall on the background only."""
+    matrix = torch.as_tensor(pixel_to_world[:3], dtype=torch.float32, device=rays.device)
+    world = matrix[:, :3] @ rays + matrix[:, 3:]
+    factor = torch.ones_like(rays[0])
     for shadow in scenery.shadows:
-        centre = torch.as_tensor(shadow.centres[frame], dtype=torch.float32, device=factor.device)
-        distance = (points - centre).square().sum(1) / shadow.radius**2
-        factor[ground] *= 1 - shadow.strength * torch.exp(-distance)
-    return factor
-
-
-def _world_points(scenery: Scenery, depth: Tensor, frame: int) -> Tensor:
-    """[H, W, 3] world points of a depth map [H, W]."""
-    height, width = depth.shape
-    x = (torch.arange(width, device=depth.device) - (width - 1) / 2) / scenery.focal
-    y = (torch.arange(height, device=depth.device) - (height - 1) / 2) / scenery.focal
-    camera = torch.stack([x.expand(height, width) * depth, y[:, None].expand(height, width) * depth, depth], -1)
-    pose = torch.as_tensor(scenery.camera_to_world[frame], dtype=torch.float32, device=depth.device)
-    return camera @ pose[:3, :3].T + pose[:3, 3]
-
-
-class _Mipmaps:
-    """All textures [T, S, S, 3] with all their reductions, in one table of texels that repeat endlessly."""
-
-    def __init__(self, textures: Tensor) -> None:
-        size = textures.shape[1]
-        self.top = size.bit_length() - 1
-        self.size = size
-        level, tables, starts, start = textures.permute(0, 3, 1, 2), [], [], 0
-        for _ in range(self.top + 1):
-            tables.append(level.permute(0, 2, 3, 1).reshape(len(textures), -1, 3))
-            starts.append(start)
-            start += tables[-1].shape[1]
-            level = F.avg_pool2d(level, 2) if level.shape[-1] > 1 else level
-        self.per_texture = start
-        self.starts = torch.tensor(starts, device=textures.device)
-        self.table = torch.cat(tables, 1).reshape(-1, 3)
-
-    def sample(self, texture: Tensor, texels: Tensor, level: Tensor) -> Tensor:
-        """[P, 3] of textures [P] at texel coordinates [P, 2]; level [P]: log2 of texels per pixel (trilinear)."""
-        level = level.clamp(0, self.top - 0.001)
-        low = level.floor().long()
-        base = texture * self.per_texture
-        near, far = self._bilinear(base, texels, low), self._bilinear(base, texels, low + 1)
-        return torch.lerp(near, far, (level - low)[:, None])
-
-    def _bilinear(self, base: Tensor, texels: Tensor, level: Tensor) -> Tensor:
-        size = self.size >> level
-        place = texels * (size / self.size)[:, None] - 0.5
-        corner = place.floor()
-        part = place - corner
-        column, row = corner.long().unbind(1)
-        base = base + self.starts[level]
-        left, right = column & (size - 1), (column + 1) & (size - 1)
-        upper, lower = base + (row & (size - 1)) * size, base + ((row + 1) & (size - 1)) * size
-        across, down = part[:, :1], part[:, 1:]
-        above = torch.lerp(self.table[upper + left], self.table[upper + right], across)
-        below = torch.lerp(self.table[lower + left], self.table[lower + right], across)
-        return torch.lerp(above, below, down)
+        centre = torch.as_tensor(shadow.centres[frame], dtype=torch.float32, device=rays.device)
+        distance = (world - centre[:, None]).square_().sum(0)
+        factor *= 1 - shadow.strength * torch.exp(distance * (-1 / shadow.radius**2))
+    is_ground = per_pixel(np.array([float(item.thing == 0) for item in scenery.parts]), part)
+    return torch.lerp(torch.ones_like(factor), factor, is_ground)

@@ -26,7 +26,7 @@ class Shape(Protocol):
         ...
 
     def normal(self, points: Tensor) -> Tensor:
-        """Surface points [P, 3] -> normals [P, 3], any length."""
+        """Surface points [3, P] -> normals [3, P], any length."""
         ...
 
 
@@ -115,10 +115,10 @@ class Cylinder:
 
     def normal(self, points: Tensor) -> Tensor:
         """See Shape."""
-        x, y, z = points.unbind(1)
-        on_lid = y.abs() > (x * x + z * z).sqrt() * 0.9999
-        zero = torch.zeros_like(y)
-        return torch.stack([torch.where(on_lid, zero, x), torch.where(on_lid, y, zero), torch.where(on_lid, zero, z)], 1)
+        x, y, z = points
+        on_lid = (y.abs() > (x * x + z * z).sqrt() * 0.9999).to(points)
+        on_side = 1 - on_lid
+        return torch.stack([x * on_side, y * on_lid, z * on_side])
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Card:
 
     def normal(self, points: Tensor) -> Tensor:
         """See Shape."""
-        return points.new_tensor([0.0, 0.0, 1.0]).expand_as(points)
+        return points.new_tensor([[0.0], [0.0], [1.0]]).expand_as(points)
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Plane:
 
     def normal(self, points: Tensor) -> Tensor:
         """See Shape."""
-        return points.new_tensor([0.0, -1.0, 0.0]).expand_as(points)
+        return points.new_tensor([[0.0], [-1.0], [0.0]]).expand_as(points)
 
 
 def _front(depth: Tensor, is_hit: Tensor) -> Tensor:
@@ -183,5 +183,6 @@ def _away_from_zero(values: Tensor) -> Tensor:
 
 
 def _largest_axis(points: Tensor) -> Tensor:
-    axis = points.abs().argmax(1, keepdim=True)
-    return torch.zeros_like(points).scatter_(1, axis, points.gather(1, axis).sign())
+    """Points [3, P] with all but their largest coordinate set to 0."""
+    magnitude = points.abs()
+    return points * (magnitude == magnitude.amax(0))

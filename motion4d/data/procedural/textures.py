@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from scipy import fft
 
 from motion4d.data.procedural.draws import choose, happens, uniform
 
@@ -18,6 +21,8 @@ def palette(rng: Generator) -> Image:
     colours = tone + rng.normal(0, 0.16, (4, 3)) + rng.normal(0, 0.18, (4, 1))
     if happens(rng, 0.4):
         colours[rng.integers(4)] = rng.random(3)
+    grey = colours.mean(1, keepdims=True)
+    colours = grey + (colours - grey) * uniform(rng, (0.15, 1.0))
     return np.clip(colours, 0.03, 0.97).astype(np.float32)
 
 
@@ -25,32 +30,36 @@ def surface(rng: Generator, colours: Image, contrast: float) -> Image:
     """[S, S, 3] a random surface in these colours [4, 3]; contrast 0 is one flat colour."""
     kind = choose(rng, ((3.0, _marble), (1.0, _stripes), (1.0, _tiles), (1.0, _dots), (1.0, _patches)))
     values = kind(rng)
-    grain = fractal_noise(rng, uniform(rng, (0.4, 1.2)))[..., None] * uniform(rng, (0.0, 0.06))
+    grain = rng.standard_normal((SIZE, SIZE, 1), dtype=np.float32) * np.float32(uniform(rng, (0.0, 0.06)))
     image = _colour(values, colours) + grain
-    mean = image.mean((0, 1))
-    return np.clip(mean + contrast * (image - mean), 0, 1).astype(np.float32)
+    mean = image.reshape(-1, 3).mean(0)
+    image *= np.float32(contrast)
+    image += mean * np.float32(1 - contrast)
+    return np.clip(image, 0, 1, out=image)
 
 
 def fractal_noise(rng: Generator, exponent: float) -> Image:
     """[S, S] tileable noise of unit variance whose amplitude falls as frequency ** -exponent."""
-    across = np.fft.rfftfreq(SIZE, 1 / SIZE)
-    down = np.fft.fftfreq(SIZE, 1 / SIZE)
-    stretch = np.exp(rng.normal(0, 0.3))
-    radius = np.hypot(across[None] * stretch, down[:, None] / stretch)
-    radius[0, 0] = 1
-    amplitude = radius**-exponent
+    amplitude = np.exp(_log_radius() * np.float32(-exponent))
     amplitude[0, 0] = 0
-    spectrum = rng.standard_normal((2, *radius.shape)) * amplitude
-    noise = np.fft.irfft2(spectrum[0] + 1j * spectrum[1], s=(SIZE, SIZE))
+    phases = rng.random(amplitude.shape, dtype=np.float32) * np.float32(2 * np.pi)
+    noise = fft.irfft2(amplitude * np.exp(1j * phases), s=(SIZE, SIZE))
     return (noise / noise.std()).astype(np.float32)
 
 
+@lru_cache(maxsize=1)
+def _log_radius() -> Image:
+    """[S, S/2 + 1] logarithm of each frequency's length."""
+    across, down = fft.rfftfreq(SIZE, 1 / SIZE), fft.fftfreq(SIZE, 1 / SIZE)
+    radius = np.hypot(across[None], down[:, None])
+    return np.log(np.maximum(radius, 0.5)).astype(np.float32)
+
+
 def _colour(values: Image, colours: Image) -> Image:
-    """Values [S, S] in [0, 1] through the palette [4, 3], linearly."""
-    place = np.clip(values, 0, 1) * (len(colours) - 1)
-    index = np.minimum(place.astype(np.int64), len(colours) - 2)
-    part = (place - index)[..., None]
-    return colours[index] * (1 - part) + colours[index + 1] * part
+    """Values [S, S] in [0, 1] through the palette [4, 3], linearly, in 256 steps."""
+    place = np.linspace(0, 1, len(colours))
+    table = np.stack([np.interp(np.linspace(0, 1, 256), place, channel) for channel in colours.T], -1)
+    return table.astype(np.float32)[(np.clip(values, 0, 1) * 255).astype(np.uint8)]
 
 
 def _marble(rng: Generator) -> Image:
@@ -85,11 +94,13 @@ def _tiles(rng: Generator) -> Image:
 
 
 def _dots(rng: Generator) -> Image:
-    rows, columns = _grid()
-    values = np.full((SIZE, SIZE), uniform(rng, (0.0, 0.4)))
-    for row, column, shade in rng.random((int(rng.integers(6, 40)), 3)):
-        distance = np.hypot((rows - row + 0.5) % 1 - 0.5, (columns - column + 0.5) % 1 - 0.5)
-        values[distance < uniform(rng, (0.02, 0.12))] = 0.4 + 0.6 * shade
+    values = np.full((SIZE, SIZE), uniform(rng, (0.0, 0.4)), dtype=np.float32)
+    for shade in 0.4 + 0.6 * rng.random(int(rng.integers(6, 40))):
+        radius = uniform(rng, (0.02, 0.12)) * SIZE
+        steps = np.arange(-int(radius), int(radius) + 1)
+        rows, columns = (rng.integers(SIZE, size=2)[:, None] + steps) % SIZE
+        inside = np.hypot(steps[:, None], steps[None]) < radius
+        values[np.ix_(rows, columns)] = np.where(inside, shade, values[np.ix_(rows, columns)])
     return values
 
 

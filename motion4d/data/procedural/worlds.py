@@ -48,9 +48,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Site:
-    """What a world is built around: camera positions [N, 3], distance of the subject, focal length, ground's y."""
+    """What a world is built around.
+
+    cameras [N, 3] positions; inside [K, 3]: places that walls must not shut out; focus: distance of the subject; focal
+    length in pixels; ground: its y, or None.
+    """
 
     cameras: Array
+    inside: Array
     focus: float
     focal: float
     ground: float | None
@@ -61,12 +66,11 @@ World = Callable[[Generator, Site, Paint], list[Part]]
 
 def room(rng: Generator, site: Site, paint: Paint) -> list[Part]:
     """Inside of a box: floor, walls and ceiling all share one surface, or the floor has its own."""
-    low, high = site.cameras.min(0), site.cameras.max(0)
+    low, high = site.inside.min(0), site.inside.max(0)
     margin = site.focus * rng.uniform(0.5, 1.4, 3)
-    floor = site.focus * 0.5 if site.ground is None else site.ground
     low, high = low - margin, high + margin
     high[2] = max(high[2], site.focus * uniform(rng, (1.2, 2.5)))
-    high[1] = max(floor, site.cameras[:, 1].max() + 0.2)
+    high[1] = _floor(site)
     turned = transforms.turn(1, uniform(rng, (-0.5, 0.5)))
     half = (high - low) / 2 * np.array([1.3, 1.0, 1.3])
     place = transforms.translation((low + high) / 2) @ turned
@@ -74,14 +78,14 @@ def room(rng: Generator, site: Site, paint: Paint) -> list[Part]:
     density = _density(rng, site, site.focus * 1.5)
     parts = [_fixed(Room(), place, half, paint.new(rng, colours), density, site)]
     if happens(rng, 0.7):
-        parts.append(_plane(rng, site, paint, height=high[1] - 1e-3))
+        parts.append(_plane(rng, site, paint, height=high[1] - 0.01))
     return parts
 
 
 def ground(rng: Generator, site: Site, paint: Paint) -> list[Part]:
     """Open ground with bumps, under a sky."""
     colours = palette(rng)
-    height = site.focus * 0.5 if site.ground is None else site.ground
+    height = _floor(site)
     land = _plane(rng, site, paint, height=height, colours=colours)
     parts = [_sky(rng, site, paint), land]
     for _ in range(count(rng, (2, 9))):
@@ -123,6 +127,12 @@ def plan(rng: Generator, kind: World, focus: float) -> Stage:
         return Stage(kind, uniform(rng, (-0.15, 0.15)), None)
     height = focus * (uniform(rng, (0.15, 0.5)) if happens(rng, 0.8) else uniform(rng, (0.6, 1.3)))
     return Stage(kind, float(np.arctan2(height, focus)) * uniform(rng, (0.2, 0.9)), height)
+
+
+def _floor(site: Site) -> float:
+    """y of the ground, below all cameras."""
+    wanted = 0.5 * site.focus if site.ground is None else site.ground
+    return max(wanted, float(site.cameras[:, 1].max()) + 0.08 * site.focus)
 
 
 def _sky(rng: Generator, site: Site, paint: Paint) -> Part:
