@@ -20,6 +20,8 @@ from motion4d.data.procedural.shade import shade
 
 _ATTEMPTS = 5
 
+VERSION = 1  # of the renderer: raised by whoever changes what a sample looks like
+
 
 class ProceduralClips:
     """`num_clips` random clips; clips of an evenly spread share are static scenes under a moving camera.
@@ -50,6 +52,11 @@ class ProceduralClips:
 
     def __len__(self) -> int:
         return self.num_clips
+
+    @property
+    def identity(self) -> str:
+        """Text that differs whenever the clips do; the number of clips does not change any of them."""
+        return f"{self.name} {VERSION} {self.seed} {self.shape} {self.difficulty}"
 
     def __getitem__(self, index: int) -> Clip:
         """Clip `index`, B = 1."""
