@@ -18,8 +18,10 @@ GRID = 24  # samples along the longer side: more changes the fit by less than th
 ITERATIONS = 8
 
 
+@torch.autocast("cpu", enabled=False)
+@torch.autocast("cuda", enabled=False)
 def residual_flow(flow: Tensor, *, floor: float = 0.15) -> Tensor:
-    """Flow minus the dominant motion.
+    """Flow minus the dominant motion, in float32 whatever autocast says: half precision would drown small residuals.
 
     flow: [M, 2, H, W] in pixels. floor: the smallest scale of the robust weights, pixels.
     Returns [M, 2, H, W]: what neither a rotation, a zoom nor one plane explains.
@@ -32,7 +34,7 @@ def residual_flow(flow: Tensor, *, floor: float = 0.15) -> Tensor:
     parameters = _robust_fit(design, sampled.permute(0, 2, 3, 1).reshape(len(flow), -1), floor)
     full = _design(height, width, flow.device)
     dominant = (full @ parameters.T).T.reshape(len(flow), height, width, 2).permute(0, 3, 1, 2)
-    return flow - dominant.to(flow.dtype)
+    return flow.float() - dominant
 
 
 def _design(rows: int, columns: int, device: torch.device) -> Tensor:

@@ -14,6 +14,8 @@ _GRID = 4  # pixels between the points that vote
 _REFITS = 3
 
 
+@torch.autocast("cpu", enabled=False)
+@torch.autocast("cuda", enabled=False)
 def homography_residual(
     flow: Tensor, *, inlier_px: float = 1.0, hypotheses: int = 200, generator: torch.Generator | None = None
 ) -> Tensor:

@@ -107,6 +107,8 @@ class ConvBlock(nn.Module):
         return x + self.body(x)
 
 
+@torch.autocast("cpu", enabled=False)
+@torch.autocast("cuda", enabled=False)
 def motion_input(images: Tensor, flow: Flow) -> Tensor:
     """What the pyramid sees: [B*N, INPUT_CHANNELS, H, W].
 
