@@ -41,7 +41,8 @@ class Measurement:
 def main(arguments: list[str] | None = None) -> int:
     """Measure the chosen rows, print a table, write JSON."""
     options = _parse(arguments)
-    setting = Setting(options.frames, *options.size, options.threads)
+    height, width = options.size
+    setting = Setting(options.frames, height, width, options.threads)
     machine = {**describe_machine(setting), "calibration_gflops": round(calibrate(setting), 1)}
     print("  ".join(f"{key}: {value}" for key, value in machine.items()))
     measurements: list[Measurement] = []

@@ -119,7 +119,6 @@ def _raft(setting: Setting, *, per_clip: bool) -> Work:
     raft, clip = raft_large(weights=None), random_clip(setting)
     if per_clip:
         return lambda: raft(clip)
-    raft = raft.to(memory_format=torch.contiguous_format)
     return lambda: plain_raft_clip(raft, clip)
 
 
