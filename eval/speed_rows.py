@@ -145,7 +145,7 @@ def _rendering(setting: Setting) -> Work:
 
 
 def _shipped(setting: Setting, *, bf16: bool) -> Work:
-    from motion4d.models.shipped import shipped_model
+    from motion4d.engine.shipped import shipped_model
 
     model, clip = shipped_model(), random_clip(setting)
     clip.estimated_flow = random_flow(setting)

@@ -212,7 +212,7 @@ def segment_video(
     if len(sources) != 1:
         raise ValueError(f"{input} holds {len(sources)} sequences; name one of them, or use Predict for all")
     if model is None:
-        from motion4d.models.shipped import shipped_model
+        from motion4d.engine.shipped import shipped_model
 
         model = shipped_model()
     task = Predict(model, input, output=output or ".", runtime=runtime, window=window, threshold=threshold)

@@ -1,0 +1,52 @@
+"""The small GeoMotion whose weights ship inside the package: `shipped_model()`, ready to segment.
+
+The same network as `+experiment=geomotion` composes (a test compares them); written out here so that Python users need
+no configuration.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import motion4d
+from motion4d.backbones.pi3 import Pi3
+from motion4d.engine.weights import load_checkpoint
+from motion4d.engine.windows import Window
+from motion4d.flow.dis import DenseInverseSearch
+from motion4d.framing import FitPixels
+from motion4d.models.flow_pyramid import FlowPyramidHead
+from motion4d.models.geomotion import GeoMotion
+
+SHIPPED = "geomotion.safetensors"
+SHIPPED_WINDOW = Window(length=6, overlap=2)  # close to the four frames of its training
+
+
+def small_model() -> GeoMotion:
+    """The network without its weights: 2.6 M parameters, DIS flow."""
+    backbone = Pi3(
+        dim=128,
+        encoder_depth=1,
+        encoder_heads=4,
+        decoder_depth=4,
+        decoder_heads=4,
+        patch_size=16,
+        position_grid=16,
+        layer_scale=0.1,
+        heads=(),
+    )
+    head = partial(FlowPyramidHead, tap_depths=(0.5, 1.0), channels=(24, 48, 96, 160), depth=3, heads=4)
+    framing = FitPixels(pixel_limit=24576, multiple=16)
+    return GeoMotion(backbone, head, DenseInverseSearch(), framing, freeze_backbone=False)
+
+
+def shipped_model() -> GeoMotion:
+    """The network with the weights of the package, in evaluation mode."""
+    model = small_model()
+    load_checkpoint(model, "shipped", default="shipped", shipped=SHIPPED)
+    return model.eval()
+
+
+def shipped_weights() -> Path:
+    """The file inside the package."""
+    return Path(motion4d.__file__).parent / "weights" / SHIPPED
