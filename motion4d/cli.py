@@ -205,9 +205,8 @@ class SweepSummary(Callback):
         rows = sweep_rows(self.folder)
         failed = [row["job"] for row in rows if row["status"] != "done"]
         verdict = f"{len(rows)} jobs, {len(failed)} failed" + (f": {', '.join(map(str, failed))}" if failed else "")
-        shared = (
-            [text for text in rows[0]["overrides"] if all(text in row["overrides"] for row in rows)] if rows else []
-        )
+        first = rows[0]["overrides"] if rows else []
+        shared = [text for text in first if all(text in row["overrides"] for row in rows)]
         shown = [{**row, "overrides": " ".join(t for t in row["overrides"] if t not in shared)} for row in rows]
         title = f"all jobs: {' '.join(shared)}"
         write_json(self.folder / "summary.json", rows)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from motion4d.cli import build, check_targets, register_resolvers
 from omegaconf import OmegaConf
+
+from motion4d.cli import build, check_targets, register_resolvers
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -84,7 +85,7 @@ def test_every_option_composes_and_builds(group: str, option: str) -> None:
         built_without_memory(config[group])
 
 
-@pytest.mark.filterwarnings("ignore:\\s*.hydra.launcher ConfigStore")
+@pytest.mark.filterwarnings(r"ignore:\s*.hydra.launcher")
 @pytest.mark.parametrize("launcher", options("hydra/launcher"))
 def test_every_launcher_preset_composes(launcher: str) -> None:
     config = compose("config", overrides=[f"hydra/launcher={launcher}", "output=out"], return_hydra_config=True)

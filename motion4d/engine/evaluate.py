@@ -22,7 +22,7 @@ from motion4d.engine.run_folder import RunFolder
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.scoring import MAIN, grouped, mean_scores, score_sequence
 from motion4d.engine.tables import aligned
-from motion4d.engine.weights import has_weights, load_checkpoint, load_pretrained
+from motion4d.engine.weights import load_task_weights, needs_weights
 from motion4d.engine.windows import Window, segment_clip
 
 _log = logging.getLogger(__name__)
@@ -102,11 +102,14 @@ class Evaluate:
     def run(self) -> dict[str, Any]:
         """Load weights, score everything, write the run folder; returns the contents of metrics.json."""
         self.runtime.apply_threads()
-        model = self.models[OURS]
-        will_load = self.checkpoint not in (None, "auto", "none")
-        if not will_load and has_weights(model):
-            load_pretrained(model, self.pretrained)
-        load_checkpoint(model, self.checkpoint, default="shipped", shipped=self.shipped)
+        if needs_weights(self.models[OURS]):
+            load_task_weights(
+                self.models[OURS],
+                checkpoint=self.checkpoint,
+                default="shipped",
+                shipped=self.shipped,
+                pretrained=self.pretrained,
+            )
         _log.info("evaluating on %s", self.runtime.describe())
         report = self.score()
         summary = self.write(report)

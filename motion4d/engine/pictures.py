@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: for some sequences the frames, the truth, our masks and the baselines' below each other."""
+"""Pictures of an evaluation: frames of some sequences, and below them the truth, our masks and the baselines'."""
 
 from __future__ import annotations
 

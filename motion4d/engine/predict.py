@@ -25,7 +25,7 @@ from motion4d.engine.results import FrameResult, ResultWriter, finished_summary
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.segment import describe_model, place_model, segment_source
 from motion4d.engine.stopwatch import Stopwatch, log_progress
-from motion4d.engine.weights import has_weights, load_checkpoint, load_pretrained
+from motion4d.engine.weights import load_task_weights, needs_weights
 from motion4d.engine.windows import MotionModel, Window
 from motion4d.io.files import check_writable, write_json
 from motion4d.io.frames import FrameSource, open_input
@@ -149,10 +149,14 @@ class Predict:
 
     def _load_weights(self) -> None:
         """Load what `pretrained` and `checkpoint` name, and bring the model to its device."""
-        is_untrained = self.checkpoint in (None, "auto", "none")
-        if is_untrained and has_weights(self.model):
-            load_pretrained(self.model, self.pretrained)
-        load_checkpoint(self.model, self.checkpoint, default="shipped", shipped=self.shipped)
+        if needs_weights(self.model):
+            load_task_weights(
+                self.model,
+                checkpoint=self.checkpoint,
+                default="shipped",
+                shipped=self.shipped,
+                pretrained=self.pretrained,
+            )
         place_model(self.model, self.runtime)
 
     def _settings(self, source: FrameSource) -> dict[str, Any]:

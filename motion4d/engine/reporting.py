@@ -26,10 +26,18 @@ class Reporter:
         self.every = every
         self.is_active = is_active
         self.running: dict[str, float] = {}
-        self._rows = self._earlier_rows() if is_active else []
+        self._rows: list[dict[str, Any]] = []
+        self._writer: Any = None
+        self._began = 0.0
+        self._first = 0
+
+    def start(self) -> None:
+        """Begin at the progress's current step: keep earlier rows of a resumed run, open TensorBoard's files."""
         self._began = time.monotonic()
-        self._first = progress.step
-        self._writer = self._tensorboard() if is_active else None
+        self._first = self._step
+        if self.is_active:
+            self._rows = self._earlier_rows()
+            self._writer = self._tensorboard()
 
     def step(self, losses: Mapping[str, float], rate: float) -> None:
         """Take in the losses of one optimizer step; say something every `every` steps and at the last."""

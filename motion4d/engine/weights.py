@@ -11,47 +11,67 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import motion4d
 from torch import Tensor, nn
 
+import motion4d
 from motion4d.io.weights import load_strict, read_state_dict
 
 _log = logging.getLogger(__name__)
 
 
-def load_pretrained(model: nn.Module, pretrained: Mapping[str, str | Path]) -> None:
-    """Load published weights into parts of `model`: attribute name -> file.
+def load_task_weights(
+    model: Any,
+    *,
+    checkpoint: str | Path | None,
+    default: str,
+    shipped: str | None = None,
+    pretrained: Mapping[str, str | Path] | None = None,
+) -> None:
+    """Load the checkpoint, then published weights into the parts of `model` that it did not bring.
 
-    A part's own `load_weights(path)` is used where it has one, a strict load otherwise. By convention files lie in
+    `auto` means `default` ("none" or "shipped"). pretrained: attribute name -> file.
+    """
+    untouched = {name: _fingerprint(getattr(model, name)) for name in pretrained or {}}
+    path = resolve_checkpoint(default if checkpoint in (None, "auto") else checkpoint, shipped=shipped)
+    if path is not None:
+        load_checkpoint(model, path)
+        _log.info("weights: %s", path)
+    for name, file in (pretrained or {}).items():
+        if _fingerprint(getattr(model, name)) == untouched[name]:
+            load_part(model, name, Path(file))
+
+
+def load_pretrained(model: Any, pretrained: Mapping[str, str | Path]) -> None:
+    """Load published weights into parts of `model`: attribute name -> file."""
+    for name, file in pretrained.items():
+        load_part(model, name, Path(file))
+
+
+def load_part(model: Any, name: str, path: Path) -> None:
+    """Load published weights into the part `name` of `model`.
+
+    The part's own `load_weights(path)` is used where it has one, a strict load otherwise. By convention files lie in
     WEIGHTS/NAME/, where `python -m prepare.weights NAME` puts them.
     """
-    for name, file in pretrained.items():
-        path = Path(file)
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"the weights of {name} are not at {path}; `python -m prepare.weights {path.parent.name}` brings them, "
-                f"or give pretrained.{name}=FILE"
-            )
-        part = getattr(model, name)
-        if hasattr(part, "load_weights"):
-            part.load_weights(path)
-        else:
-            load_strict(part, read_state_dict(path), source=str(path))
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"the weights of {name} are not at {path}; `python -m prepare.weights {path.parent.name}` brings them, "
+            f"or give pretrained.{name}=FILE"
+        )
+    part = getattr(model, name)
+    if hasattr(part, "load_weights"):
+        part.load_weights(path)
+    else:
+        load_strict(part, read_state_dict(path), source=path)
+    _log.info("weights of %s: %s", name, path)
 
 
-def load_checkpoint(model: Any, checkpoint: str | Path | None, *, default: str, shipped: str | None = None) -> None:
-    """Load what `checkpoint` names into `model`; `auto` means `default` ("none" or "shipped").
-
-    A model's own `load_checkpoint(path)` is used where it has one, `load_trainable` otherwise.
-    """
-    path = resolve_checkpoint(default if checkpoint in (None, "auto") else checkpoint, shipped=shipped)
-    if path is None or not has_weights(model):
-        return
+def load_checkpoint(model: Any, path: Path) -> None:
+    """Load a checkpoint: by the model's own `load_checkpoint(path)` where it has one, else `load_trainable`."""
     if hasattr(model, "load_checkpoint"):
         model.load_checkpoint(path)
     else:
         load_trainable(model, read_state_dict(path), source=str(path))
-    _log.info("weights: %s", path)
 
 
 def resolve_checkpoint(checkpoint: str | Path | None, *, shipped: str | None = None) -> Path | None:
@@ -74,9 +94,9 @@ def resolve_checkpoint(checkpoint: str | Path | None, *, shipped: str | None = N
     raise FileNotFoundError(f"checkpoint={checkpoint}: there is no {' or '.join(map(str, candidates))}")
 
 
-def has_weights(model: Any) -> bool:
-    """Whether the model has parameters at all."""
-    return isinstance(model, nn.Module) and next(model.parameters(), None) is not None
+def needs_weights(model: Any) -> bool:
+    """Whether there is anything to load besides a flow network, which brings its own file."""
+    return isinstance(model, nn.Module) and any(not name.startswith("flow.") for name, _ in model.named_parameters())
 
 
 def trainable_state(model: nn.Module) -> dict[str, Tensor]:
@@ -99,3 +119,8 @@ def load_trainable(model: nn.Module, state: Mapping[str, Tensor], *, source: str
             shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             raise ValueError(f"{source} is not a checkpoint of this {type(model).__name__}: it {kind} {shown}")
     model.load_state_dict(dict(state), strict=False)
+
+
+def _fingerprint(part: nn.Module) -> list[tuple[int, int]]:
+    """Changes when any parameter is written or replaced."""
+    return [(id(parameter), parameter._version) for parameter in part.parameters()]

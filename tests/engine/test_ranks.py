@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from motion4d.engine.errors import RankFailed
 from motion4d.engine.ranks import has_outer_launcher, rank, run_ranks
 from motion4d.io.weights import read_state_dict

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from motion4d.engine.runtime import Runtime, has_fast_bf16
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from motion4d.data.sampling import EpochBatches, SeededClips, epoch_order
 from tests.engine.toys import ToyClips
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import torch
+
 from motion4d.engine.ema import Ema
 from motion4d.engine.progress import Progress
 from motion4d.engine.schedule import Constant, Cosine, CosinePerEpoch
-from motion4d.engine.train import Training
+from motion4d.engine.training import Training
 from motion4d.io.weights import read_state_dict
 from tests.engine.toys import FailingLosses, ToyClips, ToyModel, toy_losses, toy_task
 

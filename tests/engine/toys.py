@@ -14,7 +14,8 @@ from motion4d.clip import Clip, Motion, Source
 from motion4d.engine.ema import Ema
 from motion4d.engine.runtime import Runtime, seed_everything
 from motion4d.engine.schedule import Cosine
-from motion4d.engine.train import Train, Training
+from motion4d.engine.train import Train
+from motion4d.engine.training import Training
 from motion4d.engine.windows import Window
 from motion4d.framing import Native
 

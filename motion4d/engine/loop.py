@@ -1,0 +1,209 @@
+"""The optimisation loop of a training, on accelerate: everything that exists once per rank.
+
+Batches come from a sampler that is a pure function of (seed, epoch), through a loader of our own; the learning rate is
+a function of the step; a checkpoint holds everything else. Hence a run that goes on repeats the uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState, GradientState
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+from motion4d.clip import Clip
+from motion4d.data.sampling import Clips, EpochBatches, SeededClips
+from motion4d.engine.checkpoints import Checkpoints
+from motion4d.engine.interrupt import Interrupt, ignore_interrupts
+from motion4d.engine.reporting import Reporter
+from motion4d.engine.runtime import Runtime, seed_everything
+from motion4d.engine.schedule import Schedule
+from motion4d.engine.training import Training
+
+_log = logging.getLogger(__name__)
+
+Losses = Callable[[Any, Clip], Mapping[str, Tensor]]
+MakeOptimizer = Callable[[list[nn.Parameter]], Optimizer]
+
+
+class Loop:
+    """One rank of a training.
+
+    clips: framed, as the model wants them; losses: (prediction, clip) -> scalars with "total"; evaluate: called every
+    `training.eval_every` steps, returns the main metrics; folder: the run folder.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        clips: Clips,
+        losses: Losses,
+        *,
+        optimizer: MakeOptimizer,
+        scheduler: Schedule,
+        training: Training,
+        runtime: Runtime,
+        evaluate: Callable[[], Mapping[str, float]],
+        folder: Path,
+        seed: int,
+    ) -> None:
+        self.plain_model = model
+        self.losses = losses
+        self.scheduler = scheduler
+        self.training = training
+        self.runtime = runtime
+        self.evaluate = evaluate
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        if not self.parameters:
+            raise ValueError(f"{type(model).__name__} has no trainable parameters: there is nothing to train")
+        self.accelerator = make_accelerator(runtime, training.accumulation)
+        self.is_main = self.accelerator.is_main_process
+        self.progress = training.progress(len(clips), seed=seed, ranks=self.accelerator.num_processes)
+        self.clips = SeededClips(clips, seed)
+        self.model = self.accelerator.prepare(model)
+        self.optimizer = self.accelerator.prepare(optimizer(self.parameters))
+        self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
+        seed_everything(seed + self.accelerator.process_index)  # ranks must not share their dropout
+        self.ema = training.ema
+        if self.ema is not None:
+            self.ema.start(model)
+        self.reporter = Reporter(folder, self.progress, every=training.log_every, is_active=self.is_main)
+        self.checkpoints = Checkpoints(
+            folder / "checkpoints",
+            self.accelerator,
+            self.model,
+            self.progress,
+            running=self.reporter.running,
+            ema=self.ema,
+            keep=training.keep,
+        )
+
+    def restore(self, source: Path) -> None:
+        """Go on from a checkpoint."""
+        self.checkpoints.restore(source)
+        if self.is_main:
+            _log.info("resumed at step %d from %s", self.progress.step, source)
+
+    def run(self) -> None:
+        """All remaining optimizer steps. A KeyboardInterrupt leaves when the current step is done and saved."""
+        self.reporter.start()
+        self._introduce()
+        self.model.train()
+        batches = iter(self._loader())
+        with Interrupt().listening() as interrupt:
+            while self.progress.step < self.progress.steps:
+                self._step(batches)
+                last = self.progress.step == self.progress.steps
+                if last or interrupt.is_set or _is_due(self.progress.step, self.training.checkpoint_every):
+                    self.checkpoints.save()
+                if interrupt.is_set and not last:
+                    raise KeyboardInterrupt
+                if not last and _is_due(self.progress.step, self.training.eval_every):
+                    self._evaluate()
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """A context in which the model has the moving average of its weights, if there is one."""
+        return nullcontext() if self.ema is None else self.ema.applied(self.plain_model)
+
+    def close(self) -> None:
+        """Write what is in memory and release what accelerate holds."""
+        self.reporter.close()
+        self.accelerator.free_memory()
+
+    def _step(self, batches: Iterator[Clip]) -> None:
+        """One optimizer step over `accumulation` batches."""
+        factor = self.scheduler(self.progress)
+        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = rate * factor
+        losses: dict[str, float] = {}
+        for _ in range(self.training.accumulation):
+            for name, value in self._backward(next(batches)).items():
+                losses[name] = losses.get(name, 0.0) + float(value.detach()) / self.training.accumulation
+        self.progress.step += 1
+        if not math.isfinite(losses["total"]):
+            raise ValueError(
+                f"the loss became {losses['total']} at step {self.progress.step}: lower optimizer.lr or "
+                "training.clip_norm; the last checkpoint is intact"
+            )
+        if self.ema is not None:
+            self.ema.update(self.plain_model, self.progress.step)
+        self.reporter.step(losses, self.base_rates[0] * factor)
+
+    def _backward(self, clip: Clip) -> Mapping[str, Tensor]:
+        """Gradients of one batch; the optimizer acts when enough batches are accumulated."""
+        clip = clip.to(self.accelerator.device)
+        with self.accelerator.accumulate(self.model):
+            with self.accelerator.autocast():
+                prediction = self.model(clip, self.progress)
+            losses = self.losses(prediction, clip)
+            self.accelerator.backward(losses["total"])
+            if self.accelerator.sync_gradients and self.training.clip_norm is not None:
+                self.accelerator.clip_grad_norm_(self.parameters, self.training.clip_norm)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        return losses
+
+    def _evaluate(self) -> None:
+        with self.averaged():
+            main = self.evaluate()
+        self.reporter.scalars("eval", main)
+        if self.is_main:
+            _log.info("held out: %s", "  ".join(f"{name} {value:.3f}" for name, value in main.items()))
+        self.model.train()
+
+    def _loader(self) -> DataLoader[Clip]:
+        """Batches from the current one to the last, for this rank; draws nothing from global random states."""
+        workers = self.runtime.workers
+        sampler = EpochBatches(
+            len(self.clips),
+            self.training.batch_size,
+            seed=self.progress.seed,
+            rank=self.accelerator.process_index,
+            ranks=self.accelerator.num_processes,
+            start=self.progress.batch,
+            stop=self.progress.steps * self.training.accumulation,
+        )
+        return DataLoader(
+            self.clips,
+            batch_sampler=sampler,
+            num_workers=workers,
+            collate_fn=Clip.collate,
+            generator=torch.Generator(),
+            worker_init_fn=ignore_interrupts if workers else None,
+            persistent_workers=workers > 0,
+        )
+
+    def _introduce(self) -> None:
+        if not self.is_main:
+            return
+        count = sum(p.numel() for p in self.parameters)
+        _log.info("training on %s", self.runtime.describe())
+        _log.info(
+            f"{count:,} trainable parameters, {self.progress.num_clips} clips, {self.progress.steps} steps of "
+            f"{self.progress.clips_per_step} clips ({self.progress.epochs:.1f} epochs)"
+        )
+
+
+def make_accelerator(runtime: Runtime, accumulation: int) -> Accelerator:
+    """A fresh Accelerator; jobs of a sweep that share a process may differ in precision."""
+    if not torch.distributed.is_initialized():
+        AcceleratorState._reset_state(reset_partial_state=True)
+        GradientState._reset_state()
+    return Accelerator(
+        cpu=runtime.torch_device.type == "cpu",
+        mixed_precision="bf16" if runtime.is_bf16 else "no",
+        gradient_accumulation_steps=accumulation,
+    )
+
+
+def _is_due(step: int, every: int | None) -> bool:
+    return every is not None and step % every == 0

@@ -1,0 +1,50 @@
+"""Training: how long a model is fitted, in what batches, and how often what happens."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from motion4d.engine.ema import Ema
+from motion4d.engine.progress import Progress
+
+_COUNTS = ("steps", "epochs", "batch_size", "accumulation", "log_every", "eval_every", "checkpoint_every", "keep")
+_OPTIONAL = ("steps", "epochs", "eval_every", "checkpoint_every")
+
+
+@dataclass
+class Training:
+    """Exactly one of steps and epochs is given.
+
+    steps: optimizer steps; batch_size: clips per rank and batch; accumulation: batches per step; clip_norm: largest
+    gradient norm, None: not clipped; *_every: steps; keep: checkpoints on disk; pictures: sequences drawn at the end.
+    """
+
+    steps: int | None = None
+    epochs: int | None = None
+    batch_size: int = 1
+    accumulation: int = 1
+    clip_norm: float | None = 1.0
+    log_every: int = 20
+    eval_every: int | None = None
+    checkpoint_every: int | None = 200
+    keep: int = 2
+    pictures: int = 4
+    ema: Ema | None = None
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give exactly one of training.steps and training.epochs, and null for the other")
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if not (isinstance(value, int) and value >= 1) and not (value is None and name in _OPTIONAL):
+                raise ValueError(f"training.{name} must be a whole number of at least 1, but it is {value!r}")
+
+    def progress(self, num_clips: int, *, seed: int, ranks: int) -> Progress:
+        """The progress of a training that has not begun."""
+        progress = Progress(1, seed, num_clips, self.batch_size, self.accumulation, ranks)
+        if self.steps is not None:
+            progress.steps = self.steps
+        else:
+            progress.steps = math.ceil((self.epochs or 1) * progress.batches_per_epoch / self.accumulation)
+        return progress
