@@ -62,12 +62,14 @@ def read_video(path: str | Path, *, fps: float | None = None) -> Iterator[NDArra
     with _open(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        last_slot = None
+        last_slot = matrix = None
         for number, frame in _decoded(path, container, stream):
+            if number == 0:  # asking every frame would tie frame and side data into a cycle that keeps its memory
+                matrix = _display_matrix(frame)
             slot = number if fps is None else _slot(frame, number, stream, fps)
             if last_slot is None or slot > last_slot:
                 last_slot = slot
-                yield _upright(_to_rgb(frame), _display_matrix(frame))
+                yield _upright(_to_rgb(frame), matrix)
 
 
 class VideoWriter:
@@ -187,7 +189,9 @@ def _to_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
 def _display_matrix(frame: av.VideoFrame) -> NDArray[np.int32] | None:
     """The upper left 2x2 of the display matrix: shown (x, y) = (x, y) @ matrix, or None if there is none."""
     data = frame.side_data.get("DISPLAYMATRIX")
-    return None if data is None else np.frombuffer(cast(bytes, data), dtype=np.int32)[:9].reshape(3, 3)[:2, :2]
+    if data is None:
+        return None
+    return np.frombuffer(cast(bytes, data), dtype=np.int32)[:9].reshape(3, 3)[:2, :2].copy()
 
 
 def _upright(image: NDArray[np.uint8], matrix: NDArray[np.int32] | None) -> NDArray[np.uint8]:
