@@ -24,6 +24,7 @@ from motion4d.models.geomotion_weights import to_published
 from motion4d.models.motion_fusion import MotionFusion
 from motion4d.models.motion_head import PUBLISHED_PREFIXES, FusionHead, from_published_head
 from tests.reference.manifest import Case
+from tests.reference.procedures.flow import raft_flow
 from tests.reference.procedures.pi3 import build as build_pi3
 
 Outputs = dict[str, Any]
@@ -249,4 +250,5 @@ PROCEDURES = {
     "losses_valid_mask": losses_valid_mask,
     "loss_gradient": loss_gradient,
     "flow_fusion": flow_fusion,
+    "raft_flow": raft_flow,
 }

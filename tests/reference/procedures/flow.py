@@ -1,0 +1,145 @@
+"""Procedures of the flow cases (reference/flow/cases.md describes what each kind computes).
+
+The RAFT cases run the per-clip form, both directions at once, and compare the forward half.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from motion4d.clip import Clip, Flow
+from motion4d.flow.correlation import pixel_grid
+from motion4d.flow.fitting import ReplicatePad
+from motion4d.flow.raft import Raft, raft_large, raft_small
+from motion4d.flow.raft_weights import to_torchvision_layout
+from motion4d.io.flow_files import decode_kitti, encode_flo, encode_kitti
+from motion4d.io.weights import load_strict
+from motion4d.models import flow_input
+from tests.reference.manifest import Case, NotCovered
+
+Outputs = dict[str, Any]
+BUILDERS = {"raft-large": raft_large, "raft_large": raft_large, "raft-small": raft_small, "raft_small": raft_small}
+PADDINGS = {"sintel": ReplicatePad(8, centre_rows=True), "kitti": ReplicatePad(8, centre_rows=False)}
+FUSIONS = {
+    "max": flow_input.bidirectional_max,
+    "mean": flow_input.bidirectional_mean,
+    "weighted_mean": flow_input.bidirectional_mean,
+    "sum": flow_input.bidirectional_sum,
+}
+
+
+def network(case: Case, *, iterations: int) -> Raft:
+    """The case's RAFT with its seeded weights, of either layout, loaded strictly."""
+    raft = BUILDERS[case.params["model"]](iterations=iterations)
+    state = {key.removeprefix("module."): torch.from_numpy(value) for key, value in case.weights().items()}
+    load_strict(raft, to_torchvision_layout(state), source=case.name)
+    return raft
+
+
+def field(case: Case, name: str) -> Tensor:
+    """[B, 2, H, W]: coarse values, each repeated into a square, plus fine ones."""
+    coarse, fine = (torch.from_numpy(case.inputs[f"{name}_{part}"]) for part in ("coarse", "fine"))
+    repeat = case.params["repeat"]
+    return coarse.repeat_interleave(repeat, 2).repeat_interleave(repeat, 3) + fine
+
+
+@torch.no_grad()
+def raft_forward(case: Case) -> Outputs:
+    """Encoders, lookups, states and flow of one pair per batch item."""
+    raft = network(case, iterations=case.params["iters"])
+    images = [torch.from_numpy(case.inputs[name]) / 255 for name in ("image1", "image2")]
+    size = (images[0].shape[-2], images[0].shape[-1])
+    padding = PADDINGS[case.params["pad"]] if case.params["pad"] else None
+    pairs = len(images[0])
+    features, context = raft.encode(torch.cat([padding.images(image) if padding else image for image in images]))
+    correlation = raft.correlate(features[:pairs], features[pairs:])
+    start = torch.from_numpy(case.inputs["flow_init"]).repeat(2, 1, 1, 1) if "flow_init" in case.inputs else None
+    grid = pixel_grid(features.shape[-2], features.shape[-1], like=features).expand(len(features), -1, -1, -1)
+    flows = [torch.zeros_like(grid) if start is None else start]
+    states = list(raft.updates(correlation, context, start=start))
+    flows += [flow for _, flow in states]
+    upsampled = raft.upsample(*states[-1])[:pairs]
+    outputs: Outputs = {
+        "fmap1": features[:pairs],
+        "fmap2": features[pairs:],
+        "cnet": context[:pairs],
+        "corr_first": correlation.lookup(grid + flows[0])[:pairs],
+        "corr_last": correlation.lookup(grid + flows[-2])[:pairs],
+        "net_first": states[0][0][:pairs],
+        "flow_low_first": flows[1][:pairs],
+        "flow_low": flows[-1][:pairs],
+        "flow_up_first": raft.upsample(*states[0])[:pairs],
+        "flow_up": upsampled,
+    }
+    if padding:
+        outputs["pad"] = np.array(padding.margins(*size))
+        outputs["flow_unpadded"] = padding.undo_flow(upsampled, size)
+    return {name: np.asarray(value) for name, value in outputs.items()}
+
+
+def geomotion_flow(case: Case) -> Outputs:
+    """GeoMotion's wrapper: magnitudes and vectors per frame for each of the case's settings."""
+    raft = network(case, iterations=case.params["iters"])
+    flow = raft(Clip(images=torch.from_numpy(case.inputs["video"])))
+    outputs: Outputs = {}
+    for name, settings in case.params["runs"].items():
+        if settings["bidirectional"]:
+            outputs[f"{name}_mag"] = FUSIONS[settings["fusion"]](flow)[:, :, 0].numpy()
+            vectors = flow_input.vectors_max(flow) if settings["fusion"] == "max" else mean_vectors(flow)
+            outputs[f"{name}_vec"] = vectors.numpy()
+        else:
+            outputs[f"{name}_mag"] = flow_input.forward_only(flow)[:, :, 0].numpy()
+            outputs[f"{name}_vec"] = F.pad(flow.forward, (0, 0, 0, 0, 0, 0, 1, 0)).numpy()
+    return outputs
+
+
+def mean_vectors(flow: Flow) -> Tensor:
+    """[B, N, 2, H, W]: the mean of the flows towards both neighbours."""
+    assert flow.backward is not None
+    inner = (flow.forward[:, 1:] + flow.backward[:, :-1]) / 2
+    return torch.cat([flow.forward[:, :1], inner, flow.backward[:, -1:]], 1)
+
+
+@torch.no_grad()
+def raft_flow(case: Case) -> Outputs:
+    """A case of the system geomotion: every prediction of one pair, and the wrapper's flow."""
+    raft = network(case, iterations=case.params["iterations"])
+    kernel = case.params["smooth_kernel"]
+    frames = [
+        F.avg_pool2d(torch.from_numpy(case.inputs[name]), kernel, 1, kernel // 2) for name in ("frame1", "frame2")
+    ]
+    flow = raft(Clip(images=torch.stack(frames, 1))).forward[:, 0]
+    fitted = raft.fitting.images(torch.cat(frames))
+    if list(fitted.shape[-2:]) != case.params["network_size"]:
+        raise NotCovered("the network's size is not the next multiple of 8")
+    features, context = raft.encode(fitted)
+    states = raft.updates(raft.correlate(features[:1], features[1:]), context)
+    predictions = {f"iteration_{i}": raft.upsample(*state)[:1].numpy() for i, state in enumerate(states)}
+    return {"flow": flow.numpy(), **predictions}
+
+
+def flow_files(case: Case) -> Outputs:
+    """The bytes of `.flo`, and of KITTI's encoding with truncation, as upstream writes it."""
+    flow = field(case, "flow_file")[0].permute(1, 2, 0).contiguous().numpy()
+    content = encode_flo(flow)
+    kitti = encode_kitti(flow)
+    if case.params["kitti_rounding"] == "truncate":
+        kitti[..., :2] = 64 * flow + 2**15
+    return {
+        "flo_bytes": len(content),
+        "flo_sha256": hashlib.sha256(content).hexdigest(),
+        "flo_head_hex": content[:16].hex(),
+        "kitti_uint16_rgb_sum": kitti.astype(np.int64).sum((0, 1)),
+        "kitti_first_pixel": kitti[0, 0],
+        "kitti_array_sha256_rgb_c_order_le": hashlib.sha256(kitti.astype("<u2").tobytes()).hexdigest(),
+        "kitti_decoded_max_abs_error": float(np.abs(decode_kitti(kitti) - flow).max()),
+    }
+
+
+PROCEDURES = {"raft_forward": raft_forward, "geomotion_flow": geomotion_flow, "flow_files": flow_files}
