@@ -67,7 +67,5 @@ class HomographyResidual(nn.Module):
 
     def _lengths(self, flow: Tensor) -> Tensor:
         """[B, M, 2, H, W] -> [B, M, H, W]."""
-        residual = homography_residual(
-            flow.flatten(0, 1).float(), inlier_px=self.inlier_px, hypotheses=self.hypotheses
-        )
+        residual = homography_residual(flow.flatten(0, 1).float(), inlier_px=self.inlier_px, hypotheses=self.hypotheses)
         return residual.norm(dim=1).unflatten(0, flow.shape[:2])
