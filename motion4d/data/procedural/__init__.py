@@ -1,1 +1,1 @@
-"""Procedural scenes: seeded worlds, cameras and moving things, rendered with exact truth (see dataset.ProceduralClips)."""
+"""Procedural scenes: seeded worlds, cameras and moving things, rendered with exact truth (see dataset)."""

@@ -20,6 +20,10 @@ from motion4d.data.procedural.transforms import apply, identity, rotation, scali
 
 Array = NDArray[np.float64]
 
+_BALL: Shape = Ellipsoid()
+_BOX: Shape = Box()
+_CYLINDER: Shape = Cylinder()
+
 
 @dataclass(frozen=True)
 class Limb:
@@ -67,7 +71,8 @@ def vehicle(rng: Generator, phase: Array) -> Body:
     limbs = [_limb(Box(), identity(phase.shape), half)]
     cabin = half * np.array([uniform(rng, (0.4, 0.8)), 0.8, 0.9])
     place = translation([uniform(rng, (-0.3, 0.3)), -half[1] - cabin[1] * 0.9, 0])
-    limbs.append(_limb(choose(rng, ((2.0, Box()), (1.0, Ellipsoid()))), _steady(place, phase), cabin))
+    roof = choose(rng, ((2.0, _BOX), (1.0, _BALL)))
+    limbs.append(_limb(roof, _steady(place, phase), cabin))
     spin = turn(2, phase * uniform(rng, (0.2, 0.7)))
     for ahead in (-0.65, 0.65):
         for side in (-1, 1):
@@ -172,11 +177,11 @@ def _bob(clock: Array) -> Array:
 
 
 def _torso(rng: Generator) -> Shape:
-    return choose(rng, ((2.0, Ellipsoid()), (1.0, Box())))
+    return choose(rng, ((2.0, _BALL), (1.0, _BOX)))
 
 
 def _any_shape(rng: Generator) -> Shape:
-    return choose(rng, ((1.0, Ellipsoid()), (1.2, Box()), (1.0, Cylinder())))
+    return choose(rng, ((1.0, _BALL), (1.2, _BOX), (1.0, _CYLINDER)))
 
 
 def _steady(place: Array, phase: Array) -> Array:

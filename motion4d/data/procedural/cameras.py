@@ -1,4 +1,4 @@
-"""Camera paths: poses relative to the middle frame's, [N, 4, 4], in the axes of that camera (x right, y down, z ahead)."""
+"""Camera paths: poses relative to the middle frame's, [N, 4, 4], in that camera's axes (x right, y down, z ahead)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """ProceduralClips: a dataset without a download. Sample k of seed s is the same on every machine.
 
-Truth, all exact and mutually consistent: depth (z), camera_to_world (the world is the first camera), intrinsics, flow both
-ways, motion (see truth.moving_things: a thing counts as moving in the frames in which it moves, as a whole), instances (0:
-everything that never moves in the clip, objects that stand still included).
+Truth, all exact and mutually consistent: depth (z), camera_to_world (the world is the first camera), intrinsics, flow
+both ways, motion (see truth.moving_things: a thing counts as moving in the frames in which it moves, as a whole),
+instances (0: everything that never moves in the clip, objects that stand still included).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Difficulty: every number that decides what procedural scenes look like.
 
-Pairs are (low, high) of a uniform draw; `world_*`, `camera_*` and `body_*` are relative weights of the kinds; shares are
+Pairs are (low, high) of a draw; `world_*`, `camera_*` and `body_*` are relative weights of the kinds; shares are
 probabilities. Pixels are those of a frame `REFERENCE_WIDTH` wide; other sizes scale in proportion.
 """
 

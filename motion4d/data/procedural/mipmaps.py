@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Mipmaps:
-    """All textures [T, S, S, 3] (S a power of two) and their reductions in one table of texels; they repeat endlessly."""
+    """All textures [T, S, S, 3] (S a power of two) and their reductions in one table of texels; they repeat."""
 
     def __init__(self, textures: Tensor) -> None:
         self.size = textures.shape[1]
@@ -30,7 +30,9 @@ class Mipmaps:
         base = texture * self.per_texture
         near = self._corners(base, across, down, low, 1 - far_share)
         far = self._corners(base, across, down, low + 1, far_share)
-        texels, weights = (torch.stack([*first, *second]).T.contiguous() for first, second in zip(near, far, strict=True))
+        texels, weights = (
+            torch.stack([*first, *second]).T.contiguous() for first, second in zip(near, far, strict=True)
+        )
         return F.embedding_bag(texels, self.table, mode="sum", per_sample_weights=weights).T
 
     def _corners(

@@ -52,9 +52,9 @@ def _lens_blur(colour: Tensor, deviation: float) -> Tensor:
     weights = [weight / sum(weights) for weight in weights]
     height, width = colour.shape[-2:]
     padded = F.pad(colour, (reach, reach, reach, reach), mode="replicate")
-    across = sum(weight * padded[:, :, step : step + width] for step, weight in enumerate(weights))
-    blurred = sum(weight * across[:, step : step + height] for step, weight in enumerate(weights))  # type: ignore[index]
-    return torch.as_tensor(blurred)
+    across = [weight * padded[:, :, step : step + width] for step, weight in enumerate(weights)]
+    total = torch.stack(across).sum(0)
+    return torch.stack([weight * total[:, step : step + height] for step, weight in enumerate(weights)]).sum(0)
 
 
 def _grain(rng: Generator, like: Tensor) -> Tensor:

@@ -112,7 +112,7 @@ def _windows(part: Part, scenery: Scenery, height: int, width: int) -> Iterator[
 
 
 def _projected_box(part: Part, scenery: Scenery, height: int, width: int) -> tuple[Indices, Indices]:
-    """First and last (row, column) [N, 2] of the part's box in each frame, cut to the frame; all of it if it is near."""
+    """First and last (row, column) [N, 2] of the part's box in each frame, cut to the frame; all of it if near."""
     corners = np.stack(np.meshgrid([-1, 1], [-1, 1], [-1, 1], indexing="ij"), -1).reshape(-1, 3)
     local_to_camera = np.linalg.inv(scenery.camera_to_world) @ part.local_to_world
     points = transforms.apply(local_to_camera[:, None], corners)

@@ -52,9 +52,7 @@ def _normals(scenery: Scenery, part: Tensor, local: Tensor) -> Tensor:
     return normals
 
 
-def _texture(
-    scenery: Scenery, mipmaps: Mipmaps, part: Tensor, local: Tensor, normals: Tensor, depth: Tensor
-) -> Tensor:
+def _texture(scenery: Scenery, mipmaps: Mipmaps, part: Tensor, local: Tensor, normals: Tensor, depth: Tensor) -> Tensor:
     """[3, K] the parts' textures, laid on along the largest axis of the normal."""
     densities = np.array([item.density for item in scenery.parts])
     sizes = np.stack([item.size for item in scenery.parts])

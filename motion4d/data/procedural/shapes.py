@@ -1,8 +1,8 @@
 """Unit shapes that a ray meets in closed form, in their own coordinates.
 
-A ray is origin + z * direction; because a part's transform is affine and camera rays have unit z, the ray parameter of a
-hit is the depth in the camera. `hit` gives that depth, infinite where the ray misses. All shapes but planes fit into the
-cube [-1, 1]^3. Surface textures are laid on along the dominant axis of the normal (see shade).
+A ray is origin + z * direction; because a part's transform is affine and camera rays have unit z, the ray parameter of
+a hit is the depth in the camera. `hit` gives that depth, infinite where the ray misses. All shapes but planes fit into
+the cube [-1, 1]^3. Surface textures are laid on along the dominant axis of the normal (see shade).
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ NEAR = 0.05
 
 
 class Shape(Protocol):
-    """A surface in its own coordinates. `bounded`: it fits into [-1, 1]^3."""
+    """A surface in its own coordinates."""
 
-    bounded: bool
+    @property
+    def bounded(self) -> bool:
+        """It fits into [-1, 1]^3."""
+        ...
 
     def hit(self, origin: Tensor, direction: Tensor) -> Tensor:
         """Origin [N, 3, 1, 1], direction [N, 3, h, w] -> depth [N, h, w] of the visible hit, inf if there is none."""

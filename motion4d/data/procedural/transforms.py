@@ -52,7 +52,7 @@ def identity(shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(np.eye(4), (*shape, 4, 4)).copy()
 
 
-def apply(transform: Array, points: ArrayLike) -> Array:
+def apply(transform: NDArray[np.floating], points: ArrayLike) -> Array:
     """[..., 4, 4] on points [..., 3], leading axes broadcast."""
     points = np.asarray(points, dtype=np.float64)
     return (transform[..., :3, :3] @ points[..., None])[..., 0] + transform[..., :3, 3]

@@ -1,9 +1,11 @@
 """Truth from visibility: flow, moving pixels, instance ids, all from the same transforms as the pictures.
 
-A visible point keeps its local coordinates on its part, so where it is in the next frame is exact, deformation included.
+A visible point keeps its local coordinates on its part, so its place in the next frame is exact, deformation included.
 """
 
 from __future__ import annotations
+
+from itertools import product
 
 import numpy as np
 import torch
@@ -18,11 +20,11 @@ from motion4d.data.procedural.shapes import NEAR
 Array = NDArray[np.float64]
 
 # points of a part whose motion decides whether the part moves: corners, edges and sides of a box within the shape
-_PROBES = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1], [-1, 0, 1], indexing="ij"), -1).reshape(-1, 3) * 0.7
+_PROBES = np.array(list(product((-0.7, 0.0, 0.7), repeat=3)))
 
 
 def flow(scenery: Scenery, seen: Visible, step: int) -> Tensor:
-    """[N-1, 2, H, W]: step 1 from frames 0..N-2 to the next, step -1 from frames 1..N-1 to the one before, in pixels."""
+    """[N-1, 2, H, W]: in pixels; step 1: frames 0..N-2 to the next, step -1: frames 1..N-1 to the one before."""
     num_frames, height, width = seen.part.shape
     local_to_pixel = _projections(scenery, height, width)
     flows = seen.depth.new_empty((num_frames - 1, 2, height, width))
@@ -77,7 +79,7 @@ def labels(scenery: Scenery, seen: Visible, threshold_px: float) -> tuple[Tensor
 
 
 def _part_shift(scenery: Scenery, part: Part) -> Array:
-    """[N] largest shift in pixels of the part's probe points to the next or from the previous frame, camera held still."""
+    """[N] largest shift in pixels of the part's probe points to or from a neighbouring frame, camera held still."""
     world = transforms.apply(part.local_to_world[:, None], _PROBES)
     world_to_camera = np.linalg.inv(scenery.camera_to_world)[:, None]
     shift = np.zeros(len(world))

@@ -39,7 +39,7 @@ class Paint:
 
 @dataclass(frozen=True)
 class Stage:
-    """A world before it is built: pitch of the middle camera (radians, positive looks down), and the ground's y or None."""
+    """A world before it is built: pitch of the middle camera (radians, positive looks down), ground's y or None."""
 
     kind: World
     pitch: float
@@ -150,7 +150,7 @@ def _plane(rng: Generator, site: Site, paint: Paint, *, height: float, colours: 
 
 
 def _density(rng: Generator, site: Site, distance: float) -> float:
-    """Texels per world unit of a surface whose texture repeats a few times or never across the view at this distance."""
+    """Texels per world unit of a surface whose texture repeats a few times or never across this distance's view."""
     return site.focal / distance * uniform(rng, (0.4, 1.3)) * SIZE / 128
 
 
