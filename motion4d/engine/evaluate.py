@@ -21,6 +21,7 @@ from motion4d.engine.errors import Incomplete
 from motion4d.engine.run_folder import RunFolder
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.scoring import MAIN, grouped, mean_scores, score_sequence
+from motion4d.engine.segment import prepare_inference
 from motion4d.engine.tables import aligned
 from motion4d.engine.weights import load_task_weights, needs_weights
 from motion4d.engine.windows import Window, segment_clip
@@ -110,6 +111,8 @@ class Evaluate:
                 shipped=self.shipped,
                 pretrained=self.pretrained,
             )
+        for model in self.models.values():
+            prepare_inference(model, self.runtime)
         _log.info("evaluating on %s", self.runtime.describe())
         report = self.score()
         summary = self.write(report)

@@ -23,7 +23,7 @@ from torch import Tensor
 from motion4d.engine.errors import Incomplete
 from motion4d.engine.results import FrameResult, ResultWriter, finished_summary
 from motion4d.engine.runtime import Runtime
-from motion4d.engine.segment import describe_model, place_model, segment_source
+from motion4d.engine.segment import describe_model, place_model, prepare_inference, segment_source
 from motion4d.engine.stopwatch import Stopwatch, log_progress
 from motion4d.engine.weights import load_task_weights, needs_weights
 from motion4d.engine.windows import MotionModel, Window
@@ -157,7 +157,7 @@ class Predict:
                 shipped=self.shipped,
                 pretrained=self.pretrained,
             )
-        place_model(self.model, self.runtime)
+        prepare_inference(self.model, self.runtime)
 
     def _settings(self, source: FrameSource) -> dict[str, Any]:
         """Everything that a result depends on: if it has not changed, the sequence need not be computed again."""
@@ -216,9 +216,9 @@ def segment_video(
     if len(sources) != 1:
         raise ValueError(f"{input} holds {len(sources)} sequences; name one of them, or use Predict for all")
     if model is None:
-        from motion4d.engine.shipped import shipped_model
+        from motion4d.engine.shipped import SHIPPED_WINDOW, shipped_model
 
-        model = shipped_model()
+        model, window = shipped_model(), window or SHIPPED_WINDOW
     task = Predict(model, input, output=output or ".", runtime=runtime, window=window, threshold=threshold)
     place_model(model, task.runtime)
     results = task._segment(sources[0], Stopwatch()) if output is None else task.write_results(sources[0])

@@ -7,11 +7,9 @@ no configuration.
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
-import motion4d
 from motion4d.backbones.pi3 import Pi3
-from motion4d.engine.weights import load_checkpoint
+from motion4d.engine.weights import load_checkpoint, resolve_checkpoint
 from motion4d.engine.windows import Window
 from motion4d.flow.dis import DenseInverseSearch
 from motion4d.framing import FitPixels
@@ -43,10 +41,7 @@ def small_model() -> GeoMotion:
 def shipped_model() -> GeoMotion:
     """The network with the weights of the package, in evaluation mode."""
     model = small_model()
-    load_checkpoint(model, "shipped", default="shipped", shipped=SHIPPED)
+    path = resolve_checkpoint("shipped", shipped=SHIPPED)
+    assert path is not None  # "shipped" either names a file or raises
+    load_checkpoint(model, path)
     return model.eval()
-
-
-def shipped_weights() -> Path:
-    """The file inside the package."""
-    return Path(motion4d.__file__).parent / "weights" / SHIPPED
