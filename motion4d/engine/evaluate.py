@@ -69,7 +69,7 @@ class Report:
 class Evaluate:
     """The task. data: has "eval", a dataset of whole sequences or a mapping group -> dataset.
 
-    baselines: name -> other models with the same interface. checkpoint, shipped: motion4d.engine.weights.
+    baselines: name -> other models with the same interface (None: left out). checkpoint, shipped: motion4d.engine.weights.
     """
 
     is_distributed = True
@@ -89,7 +89,7 @@ class Evaluate:
         shipped: str | None = None,
         save_masks: bool = False,
     ) -> None:
-        self.models = {OURS: model, **(baselines or {})}
+        self.models = {OURS: model, **{name: other for name, other in (baselines or {}).items() if other is not None}}
         self.groups: Mapping[str, Clips] = _groups(data["eval"])
         self.folder = RunFolder(output)
         self.runtime = runtime or Runtime()

@@ -59,7 +59,7 @@ def place_model(model: Any, runtime: Runtime) -> None:
 
 
 def prepare_inference(model: Any, runtime: Runtime) -> None:
-    """Place a network that will not be trained any more; under bf16 its blocks are stored rounded, in half the memory."""
+    """Place a network that is not trained any more; under bf16 its blocks are stored rounded, in half the memory."""
     place_model(model, runtime)
     if isinstance(model, nn.Module) and runtime.is_bf16:
         model.requires_grad_(False)
