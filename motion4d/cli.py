@@ -79,10 +79,17 @@ def work_through(config: DictConfig, folder: Path) -> None:
     target = hydra.utils.get_class(config.task._target_)
     if (num_processes != 1 or has_outer_launcher()) and not getattr(target, "is_distributed", False):
         raise ValueError(f"{target.__name__} runs in one process: leave runtime.num_processes at 1")
-    retries = config.runtime.retries
+    retried(
+        lambda: run_ranks(build_and_run, (config,), num_processes=num_processes, folder=folder),
+        config.runtime.retries,
+    )
+
+
+def retried(work: Callable[[], None], retries: int) -> None:
+    """Do the work, again up to `retries` times if it breaks for a reason that a user could not mend."""
     for attempt in range(retries + 1):
         try:
-            return run_ranks(build_and_run, (config,), num_processes=num_processes, folder=folder)
+            return work()
         except Exception as error:
             if attempt == retries or isinstance(error, (ValueError, OSError, Incomplete, InstantiationException)):
                 raise

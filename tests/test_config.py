@@ -81,7 +81,7 @@ def test_every_experiment_builds_every_task(experiment: str, task: str) -> None:
 def test_every_option_composes_and_builds(group: str, option: str) -> None:
     config = composed(f"{group}={option}", *PARTNERS.get((group, option), []))
     OmegaConf.to_container(config, resolve=True)
-    if "_target_" in config[group] or group == "data":
+    if "_target_" in (config[group] or {}) or group == "data":
         built_without_memory(config[group])
 
 

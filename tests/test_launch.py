@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from motion4d.cli import describe, gpu_count, guarded, sweep_rows
+from motion4d.cli import describe, gpu_count, guarded, retried, sweep_rows
 from motion4d.engine.errors import Incomplete
 from motion4d.engine.run_folder import flattened, redacted, redacted_override
 
@@ -96,6 +96,20 @@ def test_a_guarded_job_writes_its_status(tmp_path: Path) -> None:
     rows = sweep_rows(tmp_path)
     assert [row["status"] for row in rows] == ["done", "incomplete", "interrupted"]
     assert "abc" not in (tmp_path / "0" / "status.json").read_text()
+
+
+def test_only_what_nobody_can_explain_is_tried_again() -> None:
+    calls: list[Exception] = []
+
+    def failing(error: Exception) -> None:
+        calls.append(error)
+        raise error
+
+    for error, expected in ((RuntimeError("lost device"), 3), (ValueError("no frames"), 1)):
+        calls.clear()
+        with pytest.raises(type(error)):
+            retried(lambda error=error: failing(error), retries=2)
+        assert len(calls) == expected
 
 
 def test_errors_become_sentences() -> None:

@@ -128,6 +128,7 @@ class Loop:
         for _ in range(self.training.accumulation):
             for name, value in self._backward(next(batches)).items():
                 losses[name] = losses.get(name, 0.0) + float(value.detach()) / self.training.accumulation
+        losses = self._mean_over_ranks(losses)
         self.progress.step += 1
         if not math.isfinite(losses["total"]):
             raise ValueError(
@@ -151,6 +152,12 @@ class Loop:
             self.optimizer.step()
             self.optimizer.zero_grad()
         return losses
+
+    def _mean_over_ranks(self, losses: dict[str, float]) -> dict[str, float]:
+        if self.accelerator.num_processes == 1:
+            return losses
+        values = torch.tensor(list(losses.values()), dtype=torch.float32, device=self.accelerator.device)
+        return dict(zip(losses, self.accelerator.reduce(values, "mean").tolist(), strict=True))
 
     def _evaluate(self) -> None:
         with self.averaged():

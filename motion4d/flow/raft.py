@@ -81,16 +81,17 @@ class Raft(nn.Module):
     @torch.no_grad()
     def forward(self, clip: Clip) -> Flow:
         """Forward and backward flow [B, N-1, 2, H, W] between neighbouring frames, in pixels of clip.images."""
-        check_size(*clip.size)
         if self._unread_weights is not None:
             self.load_weights(self._unread_weights)
+        images = self.fitting.images(clip.images.flatten(0, 1).float())
+        check_size(images.shape[-2], images.shape[-1])
         batch, frames = clip.images.shape[:2]
         index = torch.arange(batch * frames).view(batch, frames)
         first, second = index[:, :-1].flatten(), index[:, 1:].flatten()
         if not len(first):
             empty = clip.images.new_zeros(batch, 0, 2, *clip.size, dtype=torch.float32)
             return Flow(forward=empty, backward=empty.clone())
-        features, context = self.encode(self.fitting.images(clip.images.flatten(0, 1).float()))
+        features, context = self.encode(images)
         size = max(1, self.memory_limit // Volume.bytes_both_ways(*features.shape[-2:]))
         chunks = zip(first.split(size), second.split(size), strict=True)
         both = [self._both_ways(features, context, one, two) for one, two in chunks]

@@ -8,6 +8,8 @@ is out of range is stored as unknown).
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -126,7 +128,7 @@ def _read_numpy(path: Path) -> FlowArray:
     try:
         content = np.load(path, allow_pickle=False)
         flow = content if isinstance(content, np.ndarray) else content["flow"]
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"cannot read {path} as a numpy flow (an .npz must hold `flow`): {error}") from error
     if flow.ndim != 3 or flow.shape[2] != 2:
         raise ValueError(f"{path} holds an array of the shape {flow.shape}, but a flow is (H, W, 2)")
