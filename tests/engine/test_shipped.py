@@ -1,0 +1,65 @@
+"""The weights that ship: they fit the configured network, stay small, and say what moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from motion4d.cli import build, register_resolvers
+from motion4d.data.procedural.dataset import ProceduralClips
+from motion4d.engine.shipped import SHIPPED_WINDOW, shipped_model, small_model
+from motion4d.engine.weights import resolve_checkpoint
+from motion4d.engine.windows import segment_clip
+from motion4d.metrics.segmentation import pixel_counts
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_python_and_configuration_describe_one_network() -> None:
+    register_resolvers()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("config", overrides=["+experiment=geomotion", "output=out"])
+    model, window = build(config.model), build(config.window)
+    ours = small_model()
+    shapes = {name: tensor.shape for name, tensor in ours.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in model.state_dict().items()} == shapes
+    assert repr(model) == repr(ours)
+    assert (model.framing, window, model.freeze_backbone) == (ours.framing, SHIPPED_WINDOW, ours.freeze_backbone)
+    assert vars(model.flow) == vars(ours.flow)
+    assert model.head.taps == ours.head.taps
+
+
+def test_file_and_network_are_small() -> None:
+    path = resolve_checkpoint("shipped", shipped="geomotion.safetensors")
+    assert path is not None
+    assert path.stat().st_size <= 12e6
+    assert sum(p.numel() for p in small_model().parameters()) <= 4_000_000
+
+
+@pytest.mark.parametrize("index", [0, 2, 5])
+def test_finds_what_moves_in_unseen_scenes(index: int) -> None:
+    clip = ProceduralClips(num_clips=20, num_frames=4, seed=4711)[index]
+    assert clip.motion is not None
+    masks = segment_clip(shipped_model(), clip, SHIPPED_WINDOW).masks()
+    counts = pixel_counts(clip.motion[0].numpy(), masks[0].numpy())
+    assert counts.iou > 0.4
+
+
+def test_a_still_camera_on_a_still_scene_shows_nothing() -> None:
+    frame = ProceduralClips(num_clips=1, num_frames=1, seed=3)[0].images
+    clip = type(ProceduralClips(num_clips=1, num_frames=1)[0])(frame.expand(-1, 4, -1, -1, -1).contiguous())
+    masks = segment_clip(shipped_model(), clip, SHIPPED_WINDOW).masks()
+    assert masks.float().mean() < 0.02
+
+
+def test_half_precision_changes_few_pixels() -> None:
+    clip = ProceduralClips(num_clips=4, num_frames=4, seed=99)[1]
+    model = shipped_model()
+    exact = segment_clip(model, clip, SHIPPED_WINDOW).masks()
+    rounded = segment_clip(
+        model, clip, SHIPPED_WINDOW, autocast=lambda: torch.autocast("cpu", dtype=torch.bfloat16)
+    ).masks()
+    assert (exact != rounded).float().mean() <= 0.005
