@@ -73,7 +73,10 @@ def test_the_option_surface_is_what_it_was() -> None:
 @pytest.mark.parametrize("experiment", options("experiment"))
 @pytest.mark.parametrize("task", options("task"))
 def test_every_experiment_builds_every_task(experiment: str, task: str) -> None:
-    config = composed(f"+experiment={experiment}", f"task={task}")
+    overrides = [f"+experiment={experiment}", f"task={task}"]
+    config = composed(*overrides)
+    if "shipped" in config.baselines:  # it reads the weights of the package: built where they are tested
+        config = composed(*overrides, "baselines.shipped=null")
     assert hasattr(built_without_memory(config.task), "run")
 
 
