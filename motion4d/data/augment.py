@@ -1,8 +1,8 @@
 """Random views of clips for training motion masks: mirrored, played backwards, cut to fewer frames, recoloured.
 
-What these change without breaking is kept: images, motion, instances, valid mask. Cameras, depth and true flow are
-dropped, since a mirrored world has other ones; flow is estimated afterwards, on the view. Random numbers come from
-torch's generator, which motion4d.data.sampling seeds by (seed, epoch, index).
+What these change without breaking is kept: images, motion, instances, valid mask, estimated flow. Cameras, depth and
+true flow are dropped, since a mirrored world has other ones. Random numbers come from torch's generator, which
+motion4d.data.sampling seeds by (seed, epoch, index).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from motion4d.clip import Clip
+from motion4d.clip import Clip, Flow
 from motion4d.data.sampling import Clips
 
 
@@ -51,6 +51,7 @@ class MotionViews:
             motion=view(clip.motion),
             instances=view(clip.instances),
             valid=view(clip.valid),
+            estimated_flow=_flow_of_view(clip.estimated_flow, start, count, mirrored=mirrored, backwards=backwards),
             sources=clip.sources,
         )
 
@@ -60,3 +61,22 @@ class MotionViews:
         balance = 1 + self.colour / 2 * (2 * torch.rand(3, 1, 1) - 1)
         mean = images.mean()
         return (((images - mean) * contrast + mean) * brightness * balance).clamp(0, 1)
+
+
+def _flow_of_view(flow: Flow | None, start: int, count: int, *, mirrored: bool, backwards: bool) -> Flow | None:
+    """The flow between the frames of a view: mirrored, u changes its sign; backwards, the two directions change places."""
+    if flow is None:
+        return None
+
+    def view(field: Tensor) -> Tensor:
+        field = field[:, start : start + count - 1]
+        field = field.flip(-1) * field.new_tensor([-1, 1]).view(2, 1, 1) if mirrored else field
+        return field.flip(1) if backwards else field
+
+    forward = view(flow.forward)
+    backward = None if flow.backward is None else view(flow.backward)
+    if not backwards:
+        return Flow(forward, backward)
+    if backward is None:
+        raise ValueError("a clip played backwards needs its backward flow, but the estimator gave none")
+    return Flow(backward, forward)

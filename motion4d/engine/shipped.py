@@ -21,7 +21,7 @@ SHIPPED_WINDOW = Window(length=6, overlap=2)  # close to the four frames of its 
 
 
 def small_model() -> GeoMotion:
-    """The network without its weights: 2.6 M parameters, DIS flow."""
+    """The network without its weights: 2.6 M parameters, DIS flow at full resolution."""
     backbone = Pi3(
         dim=128,
         encoder_depth=1,
@@ -35,7 +35,7 @@ def small_model() -> GeoMotion:
     )
     head = partial(FlowPyramidHead, tap_depths=(0.5, 1.0), channels=(24, 48, 96, 160), depth=3, heads=4)
     framing = FitPixels(pixel_limit=24576, multiple=16)
-    return GeoMotion(backbone, head, DenseInverseSearch(), framing, freeze_backbone=False)
+    return GeoMotion(backbone, head, DenseInverseSearch(finest_scale=0), framing, freeze_backbone=False)
 
 
 def shipped_model() -> GeoMotion:
