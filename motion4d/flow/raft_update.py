@@ -35,13 +35,14 @@ class MotionEncoder(nn.Module):
         self.out_channels = out
 
     def forward(self, correlation: Tensor, flow: Tensor) -> Tensor:
-        """[P, correlation channels, h, w] and [P, 2, h, w] -> [P, out_channels, h, w]."""
-        features = self.features(correlation, flow)
-        return torch.cat([features, flow.to(features.dtype)], 1)
+        """The published form: [P, correlation channels, h, w] and [P, 2, h, w] -> [P, out_channels, h, w]."""
+        matches = self.convcorr2(self.convcorr1(correlation))
+        movement = self.convflow2(self.convflow1(flow))
+        return torch.cat([self.conv(torch.cat([matches, movement], 1)), flow], 1)
 
     def features(self, correlation: Tensor, flow: Tensor) -> Tensor:
-        """The same without the flow: [P, out_channels - 2, h, w]."""
-        matches = self.convcorr2(self.convcorr1(correlation))
+        """The same for channels_last maps, without the flow: [P, out_channels - 2, h, w]."""
+        matches = self.convcorr2(_pointwise_relu(self.convcorr1[0], correlation))
         movement = self.convflow2(self.convflow1(flow))
         return self.conv(torch.cat([matches, movement], 1))
 
@@ -173,5 +174,11 @@ class MaskPredictor(nn.Module):
         return 0.25 * self.conv(self.convrelu(hidden))
 
 
-def _conv_relu(in_channels: int, channels: int, kernel: int) -> nn.Module:
+def _conv_relu(in_channels: int, channels: int, kernel: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(in_channels, channels, kernel, padding=kernel // 2), nn.ReLU(inplace=True))
+
+
+def _pointwise_relu(conv: nn.Module, x: Tensor) -> Tensor:
+    """A 1x1 convolution and ReLU of a channels_last map as a matrix product: on one thread, torch's own is slow."""
+    assert isinstance(conv, nn.Conv2d)
+    return F.linear(x.permute(0, 2, 3, 1), conv.weight.flatten(1), conv.bias).relu_().permute(0, 3, 1, 2)
