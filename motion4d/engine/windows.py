@@ -75,7 +75,7 @@ def segment_stream(
 
     frames: [3, H, W], uint8 or float in [0, 1], of one size. autocast: makes the context in which the model runs.
     source: where the frames come from; each window's clip carries it with its own frame stems.
-    What is held at a time does not depend on the number of frames: about two windows of framed frames and logits.
+    What is held at a time does not depend on the number of frames: one window of framed frames and their logits.
     """
     frames = iter(frames)
     first = next(frames, None)
@@ -139,18 +139,33 @@ def _run(model: MotionModel, clip: Clip, autocast: Autocast) -> Tensor:
 
 
 def _stream_pieces(frames: Iterator[Tensor], window: Window, source: Source | None) -> Iterator[_Piece]:
-    """Cut a stream of framed frames [3, h, w] into windows."""
-    held = list(itertools.islice(frames, window.length))
+    """Cut a stream of framed frames [3, h, w] into windows. A piece's images are valid until the next one is asked for.
+
+    One buffer serves all windows: blocks of a window's size that come and go would leave holes in the heap, which make
+    a process grow with the length of the video. Its row 0 is the frame before the window.
+    """
+    first = next(frames)
+    frames = itertools.chain([first], frames)
+    buffer = first.new_empty(window.length + 1, *first.shape)
     start = 0
-    previous: list[Tensor] = []  # the frame before a window that is a single frame
-    while held:
-        context = previous if len(held) == 1 else []
-        sources = () if source is None else (_part(source, start - len(context), start + len(held)),)
-        yield _Piece(Clip(torch.stack(context + held)[None], sources=sources), start, len(context))
-        fresh = list(itertools.islice(frames, window.stride))
-        previous = held[-1:]
-        held = held[window.stride :] + fresh if fresh else []
-        start += window.stride
+    end = fresh = _fill(buffer[1:], frames)
+    while fresh:
+        context = 1 if start and end == 1 else 0
+        sources = () if source is None else (_part(source, start - context, start + end),)
+        yield _Piece(Clip(buffer[None, 1 - context : 1 + end], sources=sources), start, context)
+        if end < window.length:
+            return
+        buffer[: window.overlap + 1] = buffer[window.stride :].clone()
+        fresh = _fill(buffer[window.overlap + 1 :], frames)
+        start, end = start + window.stride, window.overlap + fresh
+
+
+def _fill(rows: Tensor, frames: Iterator[Tensor]) -> int:
+    """Copy frames into rows [n, 3, h, w] until one of them ends; returns how many."""
+    count = 0
+    for count, frame in enumerate(itertools.islice(frames, len(rows)), 1):
+        rows[count - 1] = frame
+    return count
 
 
 def _part(source: Source, start: int, stop: int) -> Source:
