@@ -64,7 +64,7 @@ class MotionViews:
 
 
 def _flow_of_view(flow: Flow | None, start: int, count: int, *, mirrored: bool, backwards: bool) -> Flow | None:
-    """The flow between the frames of a view: mirrored, u changes its sign; backwards, the two directions change places."""
+    """The flow between a view's frames: mirrored, u changes its sign; backwards, the directions change places."""
     if flow is None:
         return None
 

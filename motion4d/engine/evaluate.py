@@ -89,7 +89,7 @@ class Evaluate:
         shipped: str | None = None,
         save_masks: bool = False,
     ) -> None:
-        self.models = {OURS: model, **{name: other for name, other in (baselines or {}).items() if other is not None}}
+        self.models = {OURS: model, **{name: one for name, one in (baselines or {}).items() if one is not None}}
         self.groups: Mapping[str, Clips] = _groups(data["eval"])
         self.folder = RunFolder(output)
         self.runtime = runtime or Runtime()

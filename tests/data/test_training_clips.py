@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from motion4d.clip import Clip, Source
+from motion4d.clip import Clip, Flow, Source
 from motion4d.data.augment import MotionViews
 from motion4d.data.joined import Joined
 from motion4d.data.recorded import Recorded
@@ -51,7 +51,7 @@ def test_colour_changes_images_only() -> None:
     clip = MotionViews(Bars(), colour=0.5)[1]
     assert clip.motion is not None
     assert clip.motion.sum() == 6 * 8
-    assert 0 <= clip.images.min()
+    assert clip.images.min() >= 0
     assert clip.images.max() <= 1
     assert not torch.equal(clip.images.unique(), Bars()[1].images.unique())
 
@@ -68,7 +68,7 @@ def test_recorded_clips_are_made_once(tmp_path: Path) -> None:
     assert torch.equal(again.motion, truth.motion)
     assert (again.images - truth.images).abs().max() <= 0.5 / 255 + 1e-6
     assert again.sources == truth.sources
-    assert not [file for file in tmp_path.rglob(".*")]
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_other_clips_have_another_recording(tmp_path: Path) -> None:
@@ -81,6 +81,38 @@ def test_other_clips_have_another_recording(tmp_path: Path) -> None:
 def test_joined_clips() -> None:
     joined = Joined([Bars(2), Bars(3)])
     assert len(joined) == 5
-    assert [joined[k].sources[0].sequence for k in range(5)] == ["0000", "0001", "0000", "0001", "0002"]
+    assert [clip.sources[0].sequence for clip in (joined[k] for k in range(5))] == [
+        "0000",
+        "0001",
+        "0000",
+        "0001",
+        "0002",
+    ]
     with pytest.raises(IndexError):
         joined[5]
+
+
+class Shift:
+    """A flow estimator that says the bars' true flow: one pixel to the right, everywhere."""
+
+    def __call__(self, clip: Clip) -> Flow:
+        forward = torch.zeros(1, clip.num_frames - 1, 2, *clip.size)
+        forward[:, :, 0] = 1.0
+        return Flow(forward, -forward)
+
+
+def test_kept_flow_follows_every_view(tmp_path: Path) -> None:
+    views = MotionViews(Recorded(Bars(), tmp_path, flow=Shift()), num_frames=3, colour=0.0)
+    steps = set()
+    for _ in range(20):
+        clip = views[1]
+        assert clip.motion is not None
+        assert clip.estimated_flow is not None
+        assert clip.estimated_flow.backward is not None
+        columns = clip.motion[0, :, 0].int().argmax(-1)
+        step = int(columns[1] - columns[0])
+        steps.add(step)
+        assert clip.estimated_flow.forward.shape == (1, 2, 2, 8, 16)
+        assert (clip.estimated_flow.forward[:, :, 0] == step).all()
+        assert (clip.estimated_flow.backward[:, :, 0] == -step).all()
+    assert steps == {-1, 1}
