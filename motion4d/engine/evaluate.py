@@ -69,7 +69,7 @@ class Report:
 class Evaluate:
     """The task. data: has "eval", a dataset of whole sequences or a mapping group -> dataset.
 
-    baselines: name -> other models with the same interface (None: left out). checkpoint, shipped: motion4d.engine.weights.
+    baselines: name -> other models with the same interface; None leaves one out. checkpoint, shipped: engine.weights.
     """
 
     is_distributed = True
