@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -65,7 +65,7 @@ class Recorded:
         if clip.motion is None:
             raise ValueError(f"clip {index} has no motion mask to record")
         source = clip.sources[0]
-        entries = {
+        entries: dict[str, Any] = {
             "images": (clip.images * 255).round().to(torch.uint8).numpy(),
             "motion": clip.motion.numpy(),
             "source": np.array([source.dataset, source.sequence, *source.frames]),
