@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import pytest
+import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
 
 from motion4d.cli import build, register_resolvers
+from motion4d.clip import Clip
 from motion4d.data.procedural.dataset import ProceduralClips
 from motion4d.engine.shipped import SHIPPED_WINDOW, shipped_model, small_model
 from motion4d.engine.weights import resolve_checkpoint
@@ -18,10 +20,14 @@ from motion4d.metrics.segmentation import pixel_counts
 ROOT = Path(__file__).parents[2]
 
 
-def test_python_and_configuration_describe_one_network() -> None:
+def _composed(*overrides: str) -> Any:
     register_resolvers()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config = compose("config", overrides=["+experiment=geomotion", "output=out"])
+        return compose("config", overrides=[*overrides, "output=out"])
+
+
+def test_python_and_configuration_describe_one_network() -> None:
+    config = _composed("+experiment=geomotion")
     model, window = build(config.model), build(config.window)
     ours = small_model()
     shapes = {name: tensor.shape for name, tensor in ours.state_dict().items()}
@@ -39,18 +45,24 @@ def test_file_and_network_are_small() -> None:
     assert sum(p.numel() for p in small_model().parameters()) <= 4_000_000
 
 
-@pytest.mark.parametrize("index", [0, 2, 5])
-def test_finds_what_moves_in_unseen_scenes(index: int) -> None:
-    clip = ProceduralClips(num_clips=20, num_frames=4, seed=4711)[index]
-    assert clip.motion is not None
-    masks = segment_clip(shipped_model(), clip, SHIPPED_WINDOW).masks()
-    counts = pixel_counts(clip.motion[0].numpy(), masks[0].numpy())
-    assert counts.iou > 0.4
+def test_finds_what_moves_in_unseen_scenes() -> None:
+    """Short clips of the easy family, none of which any training saw: most of what moves is found, little else."""
+    overrides = ["data=procedural_easy", "data.eval.num_clips=8", "data.eval.num_frames=4", "data.eval.seed=4711"]
+    clips, model = build(_composed(*overrides).data)["eval"], shipped_model()
+    ious = []
+    for index in range(len(clips)):
+        clip = clips[index]
+        masks = segment_clip(model, clip, SHIPPED_WINDOW).masks()[0].numpy()
+        if clip.motion.any():
+            ious.append(pixel_counts(clip.motion[0].numpy(), masks).iou)
+        else:
+            assert masks.mean() < 0.05
+    assert np.mean(ious) > 0.6
 
 
 def test_a_still_camera_on_a_still_scene_shows_nothing() -> None:
     frame = ProceduralClips(num_clips=1, num_frames=1, seed=3)[0].images
-    clip = type(ProceduralClips(num_clips=1, num_frames=1)[0])(frame.expand(-1, 4, -1, -1, -1).contiguous())
+    clip = Clip(frame.expand(-1, 4, -1, -1, -1).contiguous())
     masks = segment_clip(shipped_model(), clip, SHIPPED_WINDOW).masks()
     assert masks.float().mean() < 0.02
 
