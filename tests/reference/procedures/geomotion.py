@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from motion4d.clip import Clip, Flow, Motion
-from motion4d.engine.batch_scores import batch_scores
 from motion4d.framing import Native
 from motion4d.geometry.projection import transform_points
 from motion4d.losses.compose import WeightedSum
 from motion4d.losses.consistency import apparent_motion, inconsistency
+from motion4d.losses.scores import batch_scores
 from motion4d.losses.segmentation import bce, dice, focal
 from motion4d.models import flow_input
 from motion4d.models.geomotion import GeoMotion
