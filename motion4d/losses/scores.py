@@ -1,8 +1,8 @@
 """What a training log says of one batch of motion masks: IoU, precision, recall, F1, pooled over all its pixels.
 
 These follow the released GeoMotion code (Zhou et al. 2026): denominators + 1e-6, so an empty prediction of an empty
-mask scores 0. They watch a training (`iou` as a term of weight 0); benchmarks are scored by motion4d.metrics, where that
-case scores 1.
+mask scores 0. They watch a training (`iou` as a term of weight 0); benchmarks are scored by motion4d.metrics, where
+that case scores 1.
 """
 
 from __future__ import annotations

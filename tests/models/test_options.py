@@ -35,4 +35,4 @@ def test_losses(option: str) -> None:
 
 
 def test_a_weight_is_one_override() -> None:
-    assert _build("loss", "+loss=geomotion", "loss.weights.dice=2").weights == {"bce": 1.0, "dice": 2.0}
+    assert _build("loss", "+loss=geomotion", "loss.weights.dice=2").weights == {"bce": 1.0, "dice": 2.0, "iou": 0.0}
