@@ -34,7 +34,7 @@ def small_model() -> GeoMotion:
         heads=(),
     )
     head = partial(FlowPyramidHead, tap_depths=(0.5, 1.0), channels=(24, 48, 96, 160), depth=3, heads=4)
-    framing = FitPixels(pixel_limit=24576, multiple=16)
+    framing = FitPixels(pixel_limit=38400, multiple=16)
     return GeoMotion(backbone, head, DenseInverseSearch(finest_scale=0), framing, freeze_backbone=False)
 
 
