@@ -25,7 +25,7 @@ def test_a_row_is_measured_and_written(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize("row", [name for name, row in ROWS.items() if not row.full_size])
 def test_every_small_form_runs(row: str) -> None:
     for build in ROWS[row].forms.values():
-        build(Setting(frames=2, height=128, width=128, threads=1))()
+        build(Setting(frames=2, height=224, width=224, threads=1))()
 
 
 def test_an_unknown_row_is_an_error_that_lists_the_rows(capsys: pytest.CaptureFixture[str]) -> None:
