@@ -66,8 +66,11 @@ def frame_radius(flow: NDArray[np.floating]) -> float:
 
 
 def video_radius(frame_radii: Sequence[float]) -> float:
-    """One `max_radius` for a video from the `frame_radius` of its frames: large enough for 95 % of them (the rest may be
-    cuts, whose flow means nothing), and never below one pixel, so that noise does not glow."""
+    """One `max_radius` for a video from the `frame_radius` of its frames, in pixels.
+
+    Large enough for 95 % of the frames (the rest may be cuts, whose flow means nothing), and never below one pixel, so
+    that noise does not glow.
+    """
     return max(1.0, float(np.percentile(frame_radii, 95)) if len(frame_radii) else 0.0)
 
 
