@@ -46,12 +46,13 @@ def flow_stream(
     *,
     dataset: str = "unknown",
     runtime: Runtime | None = None,
+    start: int = 0,
     pixels_at_once: int = PIXELS_AT_ONCE,
 ) -> Iterator[FlowPair]:
     """Yield the flow of every pair of neighbouring frames, in order.
 
-    dataset: what the clips say they come from. pixels_at_once: how many pixels of frames the estimator is given at a
-    time; at least two frames are. A source of a single frame is a ValueError.
+    dataset: what the clips say they come from. start: the first frame that is looked at. pixels_at_once: how many
+    pixels of frames the estimator is given at a time; at least two frames are. A single frame is a ValueError.
     """
     runtime = runtime or Runtime()
     height, width = source.size
@@ -60,7 +61,7 @@ def flow_stream(
         f"try pixels_at_once={pixels_at_once // 2}" if length > 2 else "make the video smaller, or choose another flow"
     )
     with explained_memory(advice):
-        for names, frames in _chunks(source, length):
+        for names, frames in _chunks(source, start, length):
             origin = Source(dataset, sequence=source.name, frames=names, frame_rate=source.frame_rate)
             images = torch.stack(frames).to(runtime.torch_device).float()[None] / 255
             with torch.no_grad(), runtime.autocast():
@@ -82,12 +83,12 @@ def prepare_estimator(estimator: Any, runtime: Runtime) -> None:
     estimator(Clip(blank, sources=(Source(frames=("00000",)),)))  # one frame: weights are read, nothing is computed
 
 
-def _chunks(source: FrameSource, length: int) -> Iterator[tuple[tuple[str, ...], list[Tensor]]]:
-    """Names and frames in runs of at most `length`; each begins with the last frame of the one before."""
+def _chunks(source: FrameSource, start: int, length: int) -> Iterator[tuple[tuple[str, ...], list[Tensor]]]:
+    """Names and frames from `start` on in runs of at most `length`; each begins with the last frame of the one before."""
     names: list[str] = []
     frames: list[Tensor] = []
     count = 0
-    for name, frame in zip(frame_names(source), source, strict=False):
+    for name, frame in itertools.islice(zip(frame_names(source), source, strict=False), start, None):
         if len(frames) == length:
             yield tuple(names), frames
             names, frames = names[-1:], frames[-1:]
