@@ -84,7 +84,7 @@ def prepare_estimator(estimator: Any, runtime: Runtime) -> None:
 
 
 def _chunks(source: FrameSource, start: int, length: int) -> Iterator[tuple[tuple[str, ...], list[Tensor]]]:
-    """Names and frames from `start` on in runs of at most `length`; each begins with the last frame of the one before."""
+    """Names and frames from `start` on in runs of at most `length`; each begins with the last frame of the other."""
     names: list[str] = []
     frames: list[Tensor] = []
     count = 0
