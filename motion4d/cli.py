@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,19 @@ def build_and_run(config: DictConfig) -> None:
 
     seed_everything(config.seed)
     build(config.task).run()
+
+
+def compose(conf: Path, overrides: Sequence[str]) -> DictConfig:
+    """The configuration of the folder `conf` with these words of a command line, outside of a job.
+
+    A ValueError of one sentence for a word that does not fit.
+    """
+    register_resolvers()
+    try:
+        with hydra.initialize_config_dir(str(conf), version_base="1.3"):
+            return hydra.compose("config", overrides=list(overrides))
+    except HydraException as error:
+        raise ValueError(" ".join(str(error).split())) from error
 
 
 def build(config: Any) -> Any:

@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motion4d.engine.errors import Incomplete
+from motion4d.engine.collection import identity, run_sequences
 from motion4d.engine.results import FrameResult, ResultWriter, finished_summary
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.segment import describe_model, place_model, prepare_inference, segment_source
 from motion4d.engine.stopwatch import Stopwatch, log_progress
 from motion4d.engine.weights import load_task_weights, needs_weights
 from motion4d.engine.windows import MotionModel, Window
-from motion4d.io.files import check_writable, write_json
+from motion4d.io.files import check_writable
 from motion4d.io.frames import FrameSource, open_input
 
 _log = logging.getLogger(__name__)
@@ -93,9 +93,7 @@ class Predict:
         self.runtime.apply_threads()
         self._load_weights()
         _log.info("%d sequence%s, on %s", len(sources), "s" * (len(sources) > 1), self.runtime.describe())
-        if not sources[0].folder:
-            return {sources[0].name: self.run_sequence(sources[0])}
-        return self._run_collection(sources)
+        return run_sequences(sources, self.run_sequence, output=self.output, figure="moving_share_mean")
 
     def run_sequence(self, source: FrameSource) -> dict[str, Any]:
         """Segment one sequence into its folder below the output, unless that was done before; returns its summary."""
@@ -127,26 +125,6 @@ class Predict:
             self.model, source, window=self.window, runtime=self.runtime, threshold=self.threshold, watch=watch
         )
 
-    def _run_collection(self, sources: Sequence[FrameSource]) -> dict[str, Any]:
-        summaries: dict[str, Any] = {}
-        failed: dict[str, str] = {}
-        for number, source in enumerate(sources, 1):
-            try:
-                summaries[source.folder] = self.run_sequence(source)
-            except (ValueError, OSError, RuntimeError, MemoryError) as error:
-                _log.warning("%s failed (%d of %d): %s", source.folder, number, len(sources), error)
-                _log.debug("traceback", exc_info=True)
-                failed[source.folder] = str(error)
-        shares = {name: summary["moving_share_mean"] for name, summary in summaries.items()}
-        write_json(self.output / "sequences.json", {"moving_share_mean": shares, "failed": failed})
-        if failed:
-            shown = "; ".join(f"{name}: {error}" for name, error in list(failed.items())[:3])
-            raise Incomplete(
-                f"{len(failed)} of {len(sources)} sequences failed ({shown}); all of them are named in "
-                f"{self.output / 'sequences.json'}"
-            )
-        return summaries
-
     def _load_weights(self) -> None:
         """Load what `pretrained` and `checkpoint` name, and bring the model to its device."""
         if needs_weights(self.model):
@@ -161,10 +139,8 @@ class Predict:
 
     def _settings(self, source: FrameSource) -> dict[str, Any]:
         """Everything that a result depends on: if it has not changed, the sequence need not be computed again."""
-        files = [source.path, *getattr(source, "paths", ())]
         return {
-            "input": str(source.path.resolve()),
-            "modified": max(file.stat().st_mtime_ns for file in files),
+            **identity(source),
             "threshold": self.threshold,
             "window": asdict(self.window),
             "fps": self.fps,

@@ -11,8 +11,6 @@ Until then everything lies in a hidden folder beside them, which an error, Ctrl-
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,7 +21,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from motion4d.io.files import make_folder, read_json, write_json
+from motion4d.engine.result_folder import ResultFolder, read_finished
+from motion4d.io.files import make_folder
 from motion4d.io.images import write_image
 from motion4d.io.masks import ProbabilityFile, mask_name, write_mask, write_probabilities
 from motion4d.io.video import VideoWriter, open_video_writer
@@ -31,7 +30,6 @@ from motion4d.viz.overlay import overlay
 from motion4d.viz.sheet import PanelPicker, contact_sheet
 
 _MARK = "motion4d prediction"
-_UNFINISHED = ".unfinished"
 _RESULTS = ("masks", "probabilities.npz", "overlay.mp4", "contact_sheet.png")
 _DEFAULT_RATE = 24.0  # of an overlay video whose frames carry no time
 
@@ -53,18 +51,15 @@ class ResultWriter:
         self.frame_rate = frame_rate
         self.save_probabilities = save_probabilities
         self.moving_share: list[float] = []  # per frame, in [0, 1]
-        self._hidden = self.folder / _UNFINISHED
+        self._results = ResultFolder(self.folder, mark=_MARK, names=_RESULTS)
+        self._hidden = self._results.hidden
         self._open_files = ExitStack()
         self._picker = PanelPicker()
-        self._made_folder = False
         self._video: VideoWriter
         self._probabilities: ProbabilityFile | None = None
 
     def __enter__(self) -> Self:
-        self._made_folder = not self.folder.exists()
-        _check_ours(self.folder)
-        make_folder(self.folder)
-        shutil.rmtree(self._hidden, ignore_errors=True)
+        self._results.begin()
         make_folder(self._hidden / "masks")
         rate = self.frame_rate or _DEFAULT_RATE
         with ExitStack() as opening:  # closed at once if the second file cannot be opened
@@ -79,9 +74,7 @@ class ResultWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open_files.__exit__(kind, error, trace)
-        shutil.rmtree(self._hidden, ignore_errors=True)
-        if self._made_folder and not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        self._results.clear()
 
     def add(self, result: FrameResult) -> None:
         """Write the next frame."""
@@ -98,39 +91,9 @@ class ResultWriter:
         """Complete the files, put them in place of older results, and write the summary."""
         self._open_files.close()
         write_image(self._hidden / "contact_sheet.png", contact_sheet(self._picker.pick(), title))
-        write_json(self.folder / "summary.json", {"kind": _MARK, "finished": False})
-        for name in _RESULTS:
-            _remove(self.folder / name)
-            if (self._hidden / name).exists():
-                os.replace(self._hidden / name, self.folder / name)
-        write_json(self.folder / "summary.json", {"kind": _MARK, "finished": True, **summary})
+        self._results.publish(summary)
 
 
 def finished_summary(folder: str | Path) -> dict[str, Any] | None:
     """The summary of a sequence that was finished in this folder, or None."""
-    path = Path(folder) / "summary.json"
-    if not path.is_file():
-        return None
-    try:
-        summary = read_json(path)
-    except ValueError:
-        return None
-    is_finished = isinstance(summary, dict) and summary.get("kind") == _MARK and summary.get("finished") is True
-    return summary if is_finished else None
-
-
-def _check_ours(folder: Path) -> None:
-    """Older results of ours are replaced; files of those names that somebody else made are not."""
-    path = folder / "summary.json"
-    if any((folder / name).exists() for name in _RESULTS) and not (path.is_file() and _MARK in path.read_text()):
-        raise FileExistsError(
-            f"{folder} already holds {' or '.join(n for n in _RESULTS if (folder / n).exists())} that no prediction "
-            "of ours wrote; choose another output folder"
-        )
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    return read_finished(folder, mark=_MARK)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -12,14 +11,13 @@ import torch
 from torch import nn
 
 from motion4d.clip import Source
+from motion4d.engine.errors import explained_memory
 from motion4d.engine.results import FrameResult
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.stopwatch import Stopwatch
 from motion4d.engine.windows import MotionModel, Window, segment_stream
 from motion4d.io.frames import FrameSource
 from motion4d.layers.precision import round_blocks
-
-_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
 def segment_source(
@@ -44,7 +42,7 @@ def segment_source(
         autocast=runtime.autocast,
         source=Source(sequence=source.name, frames=source.stems, frame_rate=source.frame_rate),
     )
-    with _explained_memory(source, window):
+    with explained_memory(_memory_advice(source, window)):
         pairs = zip(watch.each("reading", source), watch.each("model", logits), strict=True)
         for frame, frame_logits in pairs:
             probabilities = torch.sigmoid(frame_logits)
@@ -71,28 +69,26 @@ def describe_model(model: Any) -> dict[str, Any]:
     parts = {name: getattr(model, name, None) for name in ("backbone", "flow", "head")}
     framing = model.framing
     described = {name: type(part).__name__ for name, part in parts.items() if part is not None}
-    checksum = 0
-    if isinstance(model, nn.Module):
-        for value in model.state_dict().values():
-            checksum = zlib.crc32(value.detach().flatten()[:64].double().cpu().numpy().tobytes(), checksum)
     return {
         "class": type(model).__name__,
         **described,
         "framing": repr(framing) if is_dataclass(framing) else type(framing).__name__,
-        "weights_checksum": f"{checksum:08x}",
+        "weights_checksum": weights_checksum(model),
     }
 
 
-@contextmanager
-def _explained_memory(source: FrameSource, window: Window) -> Iterator[None]:
-    """Too little memory as one sentence."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if isinstance(error, RuntimeError) and not any(text in str(error).lower() for text in _NO_MEMORY):
-            raise
-        height, width = source.size
-        raise MemoryError(
-            f"not enough memory for windows of {window.length} frames of {source.name} ({height}x{width}); "
-            f"try window.length={max(2, window.length // 2)} window.overlap={min(window.overlap, window.length // 4)}"
-        ) from error
+def weights_checksum(model: Any) -> str:
+    """Eight digits that differ when the weights do; the same for everything that has none."""
+    checksum = 0
+    if isinstance(model, nn.Module):
+        for value in model.state_dict().values():
+            checksum = zlib.crc32(value.detach().flatten()[:64].double().cpu().numpy().tobytes(), checksum)
+    return f"{checksum:08x}"
+
+
+def _memory_advice(source: FrameSource, window: Window) -> str:
+    height, width = source.size
+    return (
+        f"not enough memory for windows of {window.length} frames of {source.name} ({height}x{width}); "
+        f"try window.length={max(2, window.length // 2)} window.overlap={min(window.overlap, window.length // 4)}"
+    )

@@ -1,4 +1,4 @@
-"""Truth from visibility: flow, moving pixels, instance ids, all from the same transforms as the pictures.
+"""Truth from visibility: flow, tracks, moving pixels, instance ids, all from the same transforms as the pictures.
 
 A visible point keeps its local coordinates on its part, so its place in the next frame is exact, deformation included.
 """
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from motion4d.clip import Tracks
 from motion4d.data.procedural import transforms
 from motion4d.data.procedural.parts import Part, Scenery
 from motion4d.data.procedural.render import Visible, intrinsics, per_pixel, pixel_rays, transform
@@ -33,6 +34,37 @@ def flow(scenery: Scenery, seen: Visible, step: int) -> Tensor:
         there = local_to_pixel[frame + step] @ np.linalg.inv(local_to_pixel[frame])
         _displacement(per_pixel(there[:, :3], seen.part[frame].view(-1)), seen.depth[frame], out=flows[index])
     return flows
+
+
+def tracks(scenery: Scenery, seen: Visible, queries: Tensor) -> Tracks:
+    """Where the surface points under `queries` [P, 3] (frame, column, row; whole pixels) are in every frame, B = 1.
+
+    A point is visible where it lies inside the frame with nothing in front of it, to 3 % of its depth and one pixel.
+    """
+    _, height, width = seen.part.shape
+    local_to_pixel = _projections(scenery, height, width)
+    frames, columns, rows = queries.long().cpu().unbind(-1)
+    parts, depth = seen.part[frames, rows, columns].cpu(), seen.depth[frames, rows, columns].cpu()
+    here = torch.stack([columns * depth, rows * depth, depth, torch.ones_like(depth)], -1).double().numpy()
+    local = np.linalg.solve(local_to_pixel[frames, parts], here[..., None])
+    there = torch.as_tensor((local_to_pixel[:, parts] @ local)[..., :3, 0], dtype=torch.float32)
+    away = there[..., 2].clamp(min=NEAR)
+    positions = there[..., :2] / away[..., None]
+    visible = (there[..., 2] > NEAR) & _in_front(seen.depth.cpu(), positions, away)
+    return Tracks(positions[None].to(queries.device), visible[None].to(queries.device))
+
+
+def _in_front(depth: Tensor, positions: Tensor, away: Tensor) -> Tensor:
+    """[N, P] bool: positions [N, P, 2] lie inside the frame, on the surface [N, H, W] that is seen there."""
+    height, width = depth.shape[-2:]
+    column, row = positions.round().long().unbind(-1)
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    frame = torch.arange(len(depth))[:, None]
+    near = torch.zeros_like(inside)
+    for down, right in product((-1, 0, 1), repeat=2):
+        found = depth[frame, (row + down).clamp(0, height - 1), (column + right).clamp(0, width - 1)]
+        near |= (found - away).abs() <= 0.03 * away
+    return inside & near
 
 
 def _projections(scenery: Scenery, height: int, width: int) -> Array:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from motion4d.clip import Clip, Flow
+from motion4d.flow import consistency
 from motion4d.flow.correlation import pixel_grid
 from motion4d.flow.fitting import ReplicatePad
 from motion4d.flow.raft import Raft, raft_large, raft_small
@@ -21,6 +22,7 @@ from motion4d.flow.raft_weights import to_torchvision_layout
 from motion4d.io.flow_files import decode_kitti, encode_flo, encode_kitti
 from motion4d.io.weights import load_strict
 from motion4d.models import flow_input
+from motion4d.viz.flow_color import RAFT_EPSILON, colour_wheel, flow_to_rgb
 from tests.reference.manifest import Case, NotCovered
 
 Outputs = dict[str, Any]
@@ -142,4 +144,47 @@ def flow_files(case: Case) -> Outputs:
     }
 
 
-PROCEDURES = {"raft_forward": raft_forward, "geomotion_flow": geomotion_flow, "flow_files": flow_files}
+def flow_consistency(case: Case) -> Outputs:
+    """The published forms of the forward-backward check."""
+    forward = field(case, "flow_fw")
+    backward = -forward + case.params["noise_scale"] * field(case, "flow_noise")
+    fields = {"ij": (forward, backward), "ji": (backward, forward)}
+    outputs: Outputs = {"flow_fw": forward, "flow_bw": backward}
+    outputs["unimatch_warp_bwd_by_fwd"] = consistency.warp(backward, forward)
+    for settings in case.params["unimatch"]:
+        bounds = {"alpha": settings["alpha"], "beta": settings["beta"]}
+        for name, direction in (("fwd", "ij"), ("bwd", "ji")):
+            occluded = consistency.unimatch_occluded(*fields[direction], **bounds)
+            outputs[f"unimatch_{name}_occ{settings['suffix']}"] = occluded.float()
+    for settings in case.params["monst3r"]:
+        valid = consistency.monst3r_valid(*fields[settings["direction"]], threshold=settings["threshold"])
+        outputs[settings["output"]] = valid[:, None].float()
+    outputs["dynamicverse_weights"] = consistency.dynamicverse_weights(forward, **case.params["dynamicverse"])
+    return {name: np.asarray(value) for name, value in outputs.items()}
+
+
+def flow_colors(case: Case) -> Outputs:
+    """Colours in RAFT's and in Middlebury's normalisation; RAFT's clip drops negative motion, as published."""
+    flow = field(case, "flow_vis")[0].permute(1, 2, 0).numpy()
+    raft, middlebury = flow_to_rgb(flow, epsilon=RAFT_EPSILON), flow_to_rgb(flow)
+    unknown = case.params["unknown"]
+    with_hole = flow.copy()
+    with_hole[slice(*unknown["rows"]), slice(*unknown["columns"])] = unknown["value"]
+    return {
+        "colorwheel": colour_wheel(),
+        "raft_rgb": raft,
+        "raft_bgr": raft[..., ::-1],
+        "raft_rgb_clip5": flow_to_rgb(flow.clip(0, case.params["clip_flow"]), epsilon=RAFT_EPSILON),
+        "middlebury_rgb": middlebury,
+        "monst3r_rgb": middlebury,
+        "middlebury_rgb_unknown": flow_to_rgb(with_hole),
+    }
+
+
+PROCEDURES = {
+    "raft_forward": raft_forward,
+    "geomotion_flow": geomotion_flow,
+    "flow_files": flow_files,
+    "flow_consistency": flow_consistency,
+    "flow_colors": flow_colors,
+}

@@ -1,0 +1,54 @@
+"""A task over one sequence or over a folder of them: one that is broken does not stop the others.
+
+It is named and counted in sequences.json, and the task ends as incomplete.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from motion4d.engine.errors import Incomplete
+from motion4d.io.files import write_json
+from motion4d.io.frames import FrameSource
+
+_log = logging.getLogger(__name__)
+
+Summary = dict[str, Any]
+
+
+def run_sequences(
+    sources: Sequence[FrameSource], work: Callable[[FrameSource], Summary], *, output: Path, figure: str
+) -> dict[str, Summary]:
+    """Do the work on every source; returns name -> summary of those that are finished.
+
+    figure: the entry of the summaries that sequences.json lists.
+    """
+    if not sources[0].folder:
+        return {sources[0].name: work(sources[0])}
+    summaries: dict[str, Summary] = {}
+    failed: dict[str, str] = {}
+    for number, source in enumerate(sources, 1):
+        try:
+            summaries[source.folder] = work(source)
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+            _log.warning("%s failed (%d of %d): %s", source.folder, number, len(sources), error)
+            _log.debug("traceback", exc_info=True)
+            failed[source.folder] = str(error)
+    values = {name: summary[figure] for name, summary in summaries.items()}
+    write_json(output / "sequences.json", {figure: values, "failed": failed})
+    if failed:
+        shown = "; ".join(f"{name}: {error}" for name, error in list(failed.items())[:3])
+        raise Incomplete(
+            f"{len(failed)} of {len(sources)} sequences failed ({shown}); all of them are named in "
+            f"{output / 'sequences.json'}"
+        )
+    return summaries
+
+
+def identity(source: FrameSource) -> dict[str, Any]:
+    """What tells whether the input is still the same: where it lies, and when its files changed last."""
+    files = [source.path, *getattr(source, "paths", ())]
+    return {"input": str(source.path.resolve()), "modified": max(file.stat().st_mtime_ns for file in files)}

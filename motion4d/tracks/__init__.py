@@ -1,0 +1,1 @@
+"""Queries to tracks: one tracker per file."""
