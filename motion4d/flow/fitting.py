@@ -1,8 +1,9 @@
 """How frames of any size meet a flow network that needs multiples of 8: resized, or padded, and back.
 
 `Resize` is GeoMotion's published wrapper. `ReplicatePad` is the padding of the published RAFT evaluation: centred for
-Sintel, at the bottom for KITTI. `Landscape` around a `Resize` is UniMatch's: its networks saw landscape frames only;
-published code forgets to exchange the components of the flow when it turns portrait frames back, ours does not. A fitting is a value; the flow that comes back is in pixels of the original frames.
+Sintel, at the bottom for KITTI. `Landscape` around a `Resize` is UniMatch's wrapper: its networks saw landscape frames
+only; published code forgets to exchange the components of the flow when it turns portrait frames back, ours does not.
+A fitting is a value; the flow that comes back is in pixels of the original frames.
 """
 
 from __future__ import annotations

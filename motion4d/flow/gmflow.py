@@ -1,4 +1,4 @@
-"""GMFlow optical flow, evaluated per clip. Xu et al., "GMFlow", CVPR 2022; "Unifying Flow, Stereo and Depth", PAMI 2023.
+"""GMFlow optical flow, evaluated per clip. Xu et al., "GMFlow", CVPR 2022, and "UniMatch", PAMI 2023.
 
 The three published networks, exactly: one scale (1/8), two scales (1/8, 1/4), and two scales with six recurrent
 refinements. Every frame is encoded once; the transformer and the first matching serve both directions at once. The
@@ -64,9 +64,7 @@ class GmFlow(FlowNetwork):
         memory_limit: int = 2**29,
         weights: str | Path | None = None,
     ) -> None:
-        super().__init__(
-            least_side=1, fitting=fitting, memory_limit=memory_limit, prepare=prepare, weights=weights
-        )
+        super().__init__(least_side=1, fitting=fitting, memory_limit=memory_limit, prepare=prepare, weights=weights)
         self.feature_encoder = feature_encoder
         self.trident_conv = trident_conv
         self.transformer = FeatureTransformer(CHANNELS, depth=6)

@@ -92,7 +92,6 @@ def warp(maps: Tensor, flow: Tensor) -> Tensor:
     return F.grid_sample(maps, positions * step - 1, padding_mode="zeros", align_corners=True)
 
 
-
 def _rows_at_a_time(row: int, memory_limit: int) -> int:
     """Rows of `row` float32 numbers of which three copies fit."""
     return max(1, memory_limit // (12 * row))

@@ -125,7 +125,7 @@ class SeaRaft(FlowNetwork):
 
 
 def sea_raft(**settings: Any) -> SeaRaft:
-    """The published network M, 19.7 M parameters; L is the same with 12 iterations. settings: the last four of SeaRaft."""
+    """The published network M, 19.7 M parameters (L: 12 iterations). settings: the last four of SeaRaft."""
     return SeaRaft(blocks=(3, 4, 6), prepare="sea_raft", **settings)
 
 
