@@ -37,8 +37,10 @@ _RAFT_LICENCE = (
 
 _SEA_RAFT_LICENCE = "BSD-3-Clause; the weights were trained on research datasets whose own terms apply as well."
 _UNIMATCH = "https://s3.eu-central-1.amazonaws.com/avg-projects/unimatch/pretrained"
-_UNIMATCH_LICENCE = "that of github.com/autonomousvision/unimatch; the weights were trained on research datasets whose own terms apply "
+_UNIMATCH_LICENCE = (
+    "that of github.com/autonomousvision/unimatch; the weights were trained on research datasets whose own terms apply "
     "as well."
+)
 
 FILES = {
     published.name: published
