@@ -22,7 +22,7 @@ from motion4d.flow.fitting import Fitting, Landscape, Resize
 from motion4d.flow.gmflow_transformer import FeatureTransformer, add_position_code
 from motion4d.flow.matching import FlowPropagation, match_globally, match_locally, warp
 from motion4d.flow.network import FlowNetwork
-from motion4d.flow.raft_encoder import Encoder, ResidualBlock, instance_norm
+from motion4d.flow.raft_encoder import Encoder, ResidualBlock, exact_instance_norm
 from motion4d.flow.raft_update import FlowHead, MaskPredictor, MotionEncoder, RecurrentBlock, UpdateBlock
 from motion4d.layers.upsample import bilinear_upsample, convex_upsample
 
@@ -209,4 +209,4 @@ def _two_scales(**parts: Any) -> GmFlow:
 
 def _encoder(*, strides: Sequence[int]) -> Encoder:
     block = partial(ResidualBlock, bias=False)
-    return Encoder(WIDTHS, CHANNELS, block=block, norm=instance_norm, strides=strides, stem_bias=False)
+    return Encoder(WIDTHS, CHANNELS, block=block, norm=exact_instance_norm, strides=strides, stem_bias=False)

@@ -11,6 +11,7 @@ from torch import Tensor
 from motion4d.clip import Clip
 from motion4d.flow.fitting import Landscape, Resize
 from motion4d.flow.gmflow import gmflow, unimatch
+from motion4d.flow.gmflow_plain import plain_gmflow_clip
 from motion4d.flow.gmflow_transformer import from_windows, shift_mask, to_windows
 from motion4d.flow.matching import FlowPropagation, match_globally, match_locally, warp
 from motion4d.io.weights import WeightsError
@@ -87,6 +88,14 @@ def test_portrait_is_landscape_turned() -> None:
     flow = torch.tensor([3.0, 1.0]).view(1, 2, 1, 1).expand(1, 2, 64, 96)
     back = Landscape(Resize(16, align_corners=True)).undo_flow(flow, (96, 61))
     torch.testing.assert_close(back, torch.tensor([61 / 64, 3.0]).view(1, 2, 1, 1).expand(1, 2, 96, 61))
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS)
+def test_per_clip_equals_pair_by_pair(manifest: str) -> None:
+    network, clip = seeded_network(manifest), moving_texture(90, 61, u=2, v=-1, frames=3)
+    ours, plain = network(clip), plain_gmflow_clip(network, clip)
+    torch.testing.assert_close(ours.forward, plain.forward, atol=2e-2, rtol=1e-3)
+    torch.testing.assert_close(ours.backward, plain.backward, atol=2e-2, rtol=1e-3)
 
 
 @pytest.mark.parametrize("manifest", MANIFESTS)
