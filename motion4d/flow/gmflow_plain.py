@@ -34,7 +34,8 @@ def plain_gmflow_pair(network: GmFlow, image1: Tensor, image2: Tensor) -> Tensor
     if network.update_block is None:
         mask = network.mask_predictor(torch.cat([flow, features], 1))
     else:
-        hidden, flow = _refined(network, *scales[-1], features, flow)
+        first, second = scales[-1]
+        hidden, flow = _refined(network, first, second, features, flow)
         mask = network.mask_predictor(hidden)
     return convex_upsample(flow, mask, factor=network.upsampling)
 
