@@ -91,9 +91,8 @@ class FlowNetwork(nn.Module, ABC):
         return Flow(forward=forward, backward=backward)
 
     def frame_chunks(self, images: Tensor) -> tuple[Tensor, ...]:
-        """images [M, C, H, W] in channels_last, as many at a time as may go through an encoder of stem width 64."""
-        size = max(1, self.memory_limit // encoder_bytes(images.shape[-2], images.shape[-1]))
-        return images.contiguous(memory_format=torch.channels_last).split(size)
+        """images [M, C, H, W], as many at a time as may go through an encoder of stem width 64."""
+        return images.split(max(1, self.memory_limit // encoder_bytes(images.shape[-2], images.shape[-1])))
 
     def _check_size(self, height: int, width: int) -> None:
         if min(height, width) < self.least_side:

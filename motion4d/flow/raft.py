@@ -66,7 +66,7 @@ class Raft(FlowNetwork):
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """[M, 3, H, W] in [0, 1], H and W multiples of 8 -> features (float32) and context [M, C, H/8, W/8]."""
-        chunks = self.frame_chunks(2 * images - 1)
+        chunks = self.frame_chunks((2 * images - 1).contiguous(memory_format=torch.channels_last))
         features = torch.cat([self.feature_encoder(chunk) for chunk in chunks])
         return features.float(), torch.cat([self.context_encoder(chunk) for chunk in chunks])
 

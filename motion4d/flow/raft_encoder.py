@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor, nn
 
 Norm = Callable[[int], nn.Module]
@@ -96,22 +95,6 @@ class Encoder(nn.Module):
 def instance_norm(channels: int) -> nn.Module:
     """Instance normalisation without parameters."""
     return nn.GroupNorm(channels, channels, affine=False)
-
-
-class CentredInstanceNorm(nn.Module):
-    """The same in two passes, first the mean and then the variance around it: slower, but rounded 40 times less."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[M, C, H, W] -> the same shape, float32."""
-        x = x.float()
-        centred = x - x.mean((2, 3), keepdim=True)
-        variance = centred.square().mean((2, 3), keepdim=True)
-        return centred.mul_(torch.rsqrt(variance + 1e-5))
-
-
-def exact_instance_norm(_: int) -> nn.Module:
-    """Instance normalisation where what follows magnifies rounding."""
-    return CentredInstanceNorm()
 
 
 def _shortcut(in_channels: int, channels: int, *, norm: Norm, stride: int) -> nn.Module:

@@ -82,7 +82,7 @@ class SeaRaft(FlowNetwork):
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """[M, 3, H, W] in [0, 1], H and W multiples of 8 -> themselves in [-1, 1], and features [M, D, H/8, W/8]."""
-        images = 2 * images - 1
+        images = (2 * images - 1).contiguous(memory_format=torch.channels_last)
         features = torch.cat([self.feature_encoder(chunk) for chunk in self.frame_chunks(images)])
         return images, features.float()
 
@@ -103,6 +103,7 @@ class SeaRaft(FlowNetwork):
     def context(self, first: Tensor, second: Tensor) -> Tensor:
         """Images [P, 3, H, W] in [-1, 1] -> [2P, 2C, h, w], what the context network says of both directions."""
         pairs = torch.cat([torch.cat([first, second], 1), torch.cat([second, first], 1)])
+        pairs = pairs.contiguous(memory_format=torch.channels_last)
         return torch.cat([self.context_encoder(chunk) for chunk in self.frame_chunks(pairs)])
 
     def states(self, correlation: Correlation, context: Tensor) -> Iterator[State]:
