@@ -35,6 +35,13 @@ _RAFT_LICENCE = (
     "torchvision's BSD-3-Clause licence; the weights were trained on research datasets whose own terms apply as well."
 )
 
+_SEA_RAFT_LICENCE = "BSD-3-Clause; the weights were trained on research datasets whose own terms apply as well."
+_UNIMATCH = "https://s3.eu-central-1.amazonaws.com/avg-projects/unimatch/pretrained"
+_UNIMATCH_LICENCE = (
+    "that of github.com/autonomousvision/unimatch; the weights were trained on research datasets whose own terms apply "
+    "as well."
+)
+
 FILES = {
     published.name: published
     for published in (
@@ -67,6 +74,41 @@ FILES = {
             size="4 MB",
             licence=_RAFT_LICENCE,
             sha256_start="01064c6d",
+        ),
+        Published(
+            name="sea_raft",
+            title="SEA-RAFT M, Tartan-C-T-TSKH-spring540x960 (Wang, Lipson and Deng, 2024)",
+            url="https://huggingface.co/MemorySlices/Tartan-C-T-TSKH-spring540x960-M/resolve/main/model.safetensors",
+            size="79 MB",
+            licence=_SEA_RAFT_LICENCE,
+        ),
+        Published(
+            name="sea_raft_small",
+            title="SEA-RAFT S, Tartan-C-T-TSKH-spring540x960 (Wang, Lipson and Deng, 2024)",
+            url="https://huggingface.co/MemorySlices/Tartan-C-T-TSKH-spring540x960-S/resolve/main/model.safetensors",
+            size="36 MB",
+            licence=_SEA_RAFT_LICENCE,
+        ),
+        Published(
+            name="gmflow",
+            title="GMFlow, one scale, mixdata (Xu et al., 2022)",
+            url=f"{_UNIMATCH}/gmflow-scale1-mixdata-train320x576-4c3a6e9a.pth",
+            size="19 MB",
+            licence=_UNIMATCH_LICENCE,
+        ),
+        Published(
+            name="gmflow_scale2",
+            title="GMFlow, two scales, mixdata (Xu et al., 2022)",
+            url=f"{_UNIMATCH}/gmflow-scale2-mixdata-train320x576-9ff1c094.pth",
+            size="19 MB",
+            licence=_UNIMATCH_LICENCE,
+        ),
+        Published(
+            name="unimatch",
+            title="GMFlow, two scales and six refinements, mixdata (UniMatch, Xu et al., 2023)",
+            url=f"{_UNIMATCH}/gmflow-scale2-regrefine6-mixdata-train320x576-4e7b215d.pth",
+            size="30 MB",
+            licence=_UNIMATCH_LICENCE,
         ),
     )
 }

@@ -50,9 +50,9 @@ class Volume:
         return cls(torch.cat([forward, forward.permute(0, 3, 4, 1, 2)]), levels=levels, radius=radius)
 
     @staticmethod
-    def bytes_both_ways(height: int, width: int) -> int:
+    def bytes_both_ways(height: int, width: int, *, levels: int) -> int:
         """Memory of one pair of frames in both directions, pyramid included."""
-        return round(2 * 4 / 3 * 4 * (height * width) ** 2)
+        return round(2 * 4 * (height * width) ** 2 * sum(0.25**level for level in range(levels)))
 
     def lookup(self, positions: Tensor) -> Tensor:
         """See Correlation."""
@@ -126,6 +126,17 @@ class OnTheFly:
         index = columns.clamp(0, width - 1)[:, :, None] + width * rows.clamp(0, height - 1)[:, None, :]
         neighbours = second.flatten(1).T[index.flatten(1)]  # [Q, (2r+2)^2, D]
         return torch.bmm(neighbours, first[:, :, None]).view(index.shape) * inside
+
+
+def correlate_both_ways(first: Tensor, second: Tensor, *, levels: int, radius: int, memory_limit: int) -> Correlation:
+    """Lookups for 2P pairs, first to second and second to first; on the fly if one pair's volumes pass the limit.
+
+    first, second: [P, D, h, w]; memory_limit: bytes.
+    """
+    if Volume.bytes_both_ways(first.shape[-2], first.shape[-1], levels=levels) > memory_limit:
+        sources, targets = torch.cat([first, second]), torch.cat([second, first])
+        return OnTheFly(sources, targets, levels=levels, radius=radius)
+    return Volume.both_ways(first, second, levels=levels, radius=radius)
 
 
 def all_pairs(first: Tensor, second: Tensor) -> Tensor:

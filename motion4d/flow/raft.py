@@ -9,37 +9,30 @@ corrections stay float32.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from motion4d.clip import Clip, Flow
-from motion4d.flow.correlation import Correlation, OnTheFly, Volume, pixel_grid
+from motion4d.flow.correlation import Correlation, Volume, correlate_both_ways, pixel_grid
 from motion4d.flow.fitting import Fitting, Resize
+from motion4d.flow.network import FlowNetwork
 from motion4d.flow.raft_encoder import BottleneckBlock, Encoder, ResidualBlock, instance_norm
 from motion4d.flow.raft_update import FlowHead, MaskPredictor, MotionEncoder, RecurrentBlock, UpdateBlock
-from motion4d.flow.raft_weights import to_torchvision_layout
-from motion4d.io.weights import load_strict, read_state_dict
 from motion4d.layers.upsample import bilinear_upsample, convex_upsample
 
 LEAST_SIDE = 128  # pixels: below it a level of the correlation pyramid is one pixel wide
 
 
-class Raft(nn.Module):
+class Raft(FlowNetwork):
     """A flow estimator (motion4d.flow.base); `raft_large` and `raft_small` build the published sizes.
 
     feature_encoder, context_encoder: [M, 3, H, W] in [-1, 1] -> 1/8 resolution. mask_predictor: None for bilinear
-    upsampling. levels, radius: of the correlation lookup. iterations: updates per pair.
-    memory_limit: bytes that the correlation volumes of one chunk of pairs may take (and, roughly, the encoders); one
-    pair that needs more is computed on the fly. fitting: how frames of any size become multiples of 8.
-    weights: a published file of either layout, read at the first clip (building never touches a file); None: the
-    parameters stay what they are, random unless `load_weights` is called.
+    upsampling. levels, radius: of the correlation lookup. iterations: updates per pair. prepare, memory_limit,
+    fitting and weights: see FlowNetwork; a pair whose correlation volume needs more memory is computed on the fly.
     """
-
-    in_workers = False
 
     def __init__(
         self,
@@ -50,71 +43,42 @@ class Raft(nn.Module):
         mask_predictor: MaskPredictor | None,
         levels: int,
         radius: int,
+        prepare: str,
         iterations: int = 12,
         memory_limit: int = 2**29,
         fitting: Fitting | None = None,
         weights: str | Path | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            least_side=LEAST_SIDE,
+            fitting=fitting or Resize(),
+            memory_limit=memory_limit,
+            prepare=prepare,
+            weights=weights,
+        )
         self.feature_encoder = feature_encoder
         self.context_encoder = context_encoder
         self.update_block = update_block
         self.mask_predictor = mask_predictor
         self.levels, self.radius = levels, radius
         self.iterations = iterations
-        self.memory_limit = memory_limit
-        self.fitting: Fitting = fitting or Resize()
-        self._unread_weights = weights
-        self.eval().requires_grad_(False)
-
-    def train(self, mode: bool = True) -> Raft:
-        """An estimator is never trained here: it stays in evaluation mode inside a model that is."""
-        return super().train(False)
-
-    def load_weights(self, path: str | Path) -> None:
-        """Load a published file, torchvision's or princeton's, strictly."""
-        name = "raft_small" if self.mask_predictor is None else "raft"
-        state = to_torchvision_layout(read_state_dict(path, prepare=name))
-        load_strict(self, state, source=path)
-        self._unread_weights = None
-
-    @torch.no_grad()
-    def forward(self, clip: Clip) -> Flow:
-        """Forward and backward flow [B, N-1, 2, H, W] between neighbouring frames, in pixels of clip.images."""
-        if self._unread_weights is not None:
-            self.load_weights(self._unread_weights)
-        images = self.fitting.images(clip.images.flatten(0, 1).float())
-        check_size(images.shape[-2], images.shape[-1])
-        batch, frames = clip.images.shape[:2]
-        index = torch.arange(batch * frames).view(batch, frames)
-        first, second = index[:, :-1].flatten(), index[:, 1:].flatten()
-        if not len(first):
-            empty = clip.images.new_zeros(batch, 0, 2, *clip.size, dtype=torch.float32)
-            return Flow(forward=empty, backward=empty.clone())
-        features, context = self.encode(images)
-        size = max(1, self.memory_limit // Volume.bytes_both_ways(*features.shape[-2:]))
-        chunks = zip(first.split(size), second.split(size), strict=True)
-        both = [self._both_ways(features, context, one, two) for one, two in chunks]
-        forward, backward = (
-            self.fitting.undo_flow(torch.cat(fields), clip.size).view(batch, frames - 1, 2, *clip.size)
-            for fields in zip(*both, strict=True)
-        )
-        return Flow(forward=forward, backward=backward)
+        self.freeze()
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """[M, 3, H, W] in [0, 1], H and W multiples of 8 -> features (float32) and context [M, C, H/8, W/8]."""
-        images = (2 * images - 1).contiguous(memory_format=torch.channels_last)
-        size = max(1, self.memory_limit // (256 * images[0, 0].numel()))  # about four maps of 64 channels at 1/2
-        chunks = images.split(size)
+        chunks = self.frame_chunks((2 * images - 1).contiguous(memory_format=torch.channels_last))
         features = torch.cat([self.feature_encoder(chunk) for chunk in chunks])
         return features.float(), torch.cat([self.context_encoder(chunk) for chunk in chunks])
 
+    def pair_bytes(self, height: int, width: int) -> int:
+        """See FlowNetwork: the correlation volumes."""
+        return Volume.bytes_both_ways(height // 8, width // 8, levels=self.levels)
+
     def correlate(self, first: Tensor, second: Tensor) -> Correlation:
         """Features [P, D, h, w] of both frames -> lookups for 2P pairs: first to second, then second to first."""
-        if Volume.bytes_both_ways(*first.shape[-2:]) > self.memory_limit:
-            sources, targets = torch.cat([first, second]), torch.cat([second, first])
-            return OnTheFly(sources, targets, levels=self.levels, radius=self.radius)
-        return Volume.both_ways(first, second, levels=self.levels, radius=self.radius)
+        return correlate_both_ways(
+            first, second, levels=self.levels, radius=self.radius, memory_limit=self.memory_limit
+        )
 
     def updates(
         self, correlation: Correlation, context: Tensor, *, start: Tensor | None = None
@@ -140,13 +104,11 @@ class Raft(nn.Module):
             return bilinear_upsample(flow)
         return convex_upsample(flow, self.mask_predictor(hidden).float())
 
-    def _both_ways(self, features: Tensor, context: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-        """Flow [P, 2, 8h, 8w] from the frames `first` to the frames `second` (indices) and back."""
-        correlation = self.correlate(features[first], features[second])
-        states = self.updates(correlation, torch.cat([context[first], context[second]]))
-        *_, (hidden, flow) = states
-        forward, backward = self.upsample(hidden, flow).chunk(2)
-        return forward, backward
+    def both_ways(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+        """See FlowNetwork."""
+        correlation = self.correlate(first[0], second[0])
+        *_, (hidden, flow) = self.updates(correlation, torch.cat([first[1], second[1]]))
+        return self.upsample(hidden, flow)
 
 
 def raft_large(**settings: Any) -> Raft:
@@ -167,6 +129,7 @@ def raft_large(**settings: Any) -> Raft:
         mask_predictor=MaskPredictor(hidden, 256),
         levels=levels,
         radius=radius,
+        prepare="raft",
         **settings,
     )
 
@@ -187,14 +150,6 @@ def raft_small(**settings: Any) -> Raft:
         mask_predictor=None,
         levels=levels,
         radius=radius,
+        prepare="raft_small",
         **settings,
     )
-
-
-def check_size(height: int, width: int) -> None:
-    """Raise ValueError for frames that are too small for the correlation pyramid."""
-    if min(height, width) < LEAST_SIDE:
-        raise ValueError(
-            f"RAFT needs frames of at least {LEAST_SIDE}x{LEAST_SIDE} pixels, but these are {height}x{width}; "
-            "enlarge them or choose flow=dis"
-        )

@@ -8,7 +8,7 @@ Teed and Deng, "RAFT", ECCV 2020. Attribute names are torchvision's checkpoint k
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -51,7 +51,8 @@ class MotionEncoder(nn.Module):
 class PreparedUnit:
     """A recurrent unit for given pairs: what its gates read of the context is already summed.
 
-    gates_weight [2H, H+M, kh, kw] and gates_context [P, 2H, h, w]: z and r; candidate_*: q, H channels.
+    gates_weight [2H, H+M, kh, kw] and gates_context [P, 2H, h, w]: z and r; candidate_*: q, H channels. If the hidden
+    state before a step never changes either, the gates' share of it is summed too, and gates_weight is [2H, M, kh, kw].
     """
 
     gates_weight: Tensor
@@ -67,7 +68,8 @@ class PreparedUnit:
         """
         rows, columns = self.gates_weight.shape[-2:]
         padding = (rows // 2, columns // 2)
-        gates = F.conv2d(inputs, self.gates_weight, padding=padding).add_(self.gates_context).sigmoid_()
+        changing = inputs[:, inputs.shape[1] - self.gates_weight.shape[1] :]
+        gates = F.conv2d(changing, self.gates_weight, padding=padding).add_(self.gates_context).sigmoid_()
         update, reset = gates.chunk(2, 1)
         torch.mul(reset, hidden, out=inputs[:, : hidden.shape[1]])
         candidate = F.conv2d(inputs, self.candidate_weight, padding=padding).add_(self.candidate_context).tanh_()
@@ -105,6 +107,13 @@ class ConvGru(nn.Module):
         gates, candidate = changing.split([2 * self.hidden, self.hidden])
         return PreparedUnit(gates, gates_constant, candidate, candidate_constant)
 
+    def prepare_restarted(self, hidden: Tensor, context: Tensor) -> PreparedUnit:
+        """The same for a unit that every step starts with this one hidden state [P, H, h, w]."""
+        unit = self.prepare(context)
+        of_hidden, of_motion = unit.gates_weight.split([self.hidden, unit.gates_weight.shape[1] - self.hidden], 1)
+        constant = unit.gates_context + F.conv2d(hidden, of_hidden, padding=self.convz.padding)
+        return replace(unit, gates_weight=of_motion, gates_context=constant)
+
 
 class RecurrentBlock(nn.Module):
     """One unit per kernel, one after the other: (1, 5) and (5, 1) in the large network, (3, 3) in the small one."""
@@ -121,15 +130,15 @@ class RecurrentBlock(nn.Module):
 
 
 class FlowHead(nn.Module):
-    """Hidden state -> correction of the flow, [P, 2, h, w] in coarse pixels."""
+    """Hidden state -> correction of the flow, [P, 2, h, w] in coarse pixels; `out` if more is predicted with it."""
 
-    def __init__(self, hidden: int, width: int) -> None:
+    def __init__(self, hidden: int, width: int, *, out: int = 2) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(hidden, width, 3, padding=1)
-        self.conv2 = nn.Conv2d(width, 2, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, out, 3, padding=1)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """[P, H, h, w] -> [P, 2, h, w]."""
+        """[P, H, h, w] -> [P, out, h, w]."""
         return self.conv2(self.conv1(hidden).relu_())
 
 
@@ -148,6 +157,11 @@ class UpdateBlock(nn.Module):
         """context: [P, C, h, w] -> the recurrent units for these pairs."""
         return [unit.prepare(context) for unit in self.recurrent_block.units]
 
+    def prepare_restarted(self, hidden: Tensor, context: Tensor) -> list[PreparedUnit]:
+        """The same if every step starts with this hidden state [P, H, h, w] again."""
+        first, *others = self.recurrent_block.units
+        return [first.prepare_restarted(hidden, context), *(unit.prepare(context) for unit in others)]
+
     def step(
         self, units: Sequence[PreparedUnit], hidden: Tensor, correlation: Tensor, flow: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -162,16 +176,20 @@ class UpdateBlock(nn.Module):
 
 
 class MaskPredictor(nn.Module):
-    """Hidden state -> logits of the convex upsampling, [P, 9*8*8, h, w]; the factor 0.25 is part of the network."""
+    """Hidden state -> logits of the convex upsampling, [P, 9*factor*factor, h, w].
 
-    def __init__(self, hidden: int, width: int) -> None:
+    scale: a constant that is part of the network; 0.25 in RAFT and SEA-RAFT, 1 in GMFlow.
+    """
+
+    def __init__(self, hidden: int, width: int, *, factor: int = 8, scale: float = 0.25) -> None:
         super().__init__()
         self.convrelu = _conv_relu(hidden, width, 3)
-        self.conv = nn.Conv2d(width, 9 * 8 * 8, 1)
+        self.conv = nn.Conv2d(width, 9 * factor * factor, 1)
+        self.scale = scale
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """[P, H, h, w] -> [P, 576, h, w]."""
-        return 0.25 * self.conv(self.convrelu(hidden))
+        """[P, H, h, w] -> [P, 9*factor*factor, h, w]."""
+        return self.scale * self.conv(self.convrelu(hidden))
 
 
 def _conv_relu(in_channels: int, channels: int, kernel: int) -> nn.Sequential:

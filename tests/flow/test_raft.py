@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -16,26 +15,22 @@ from motion4d.flow.raft import Raft, raft_large, raft_small
 from motion4d.flow.raft_plain import plain_raft_clip
 from motion4d.flow.raft_weights import to_torchvision_layout
 from motion4d.io.weights import WeightsError
+from tests.flow.seeded import seeded_checkpoint, seeded_network
 from tests.flow.texture import moving_texture
-from tests.reference.manifest import HOME, Case
+from tests.reference.manifest import Case
 from tests.reference.pytest_cases import cases_of, check
-from tests.reference.seeded import seeded_state_dict
 
 SIZES = {"large": raft_large, "small": raft_small}
 
 
 def seeded(size: str, layout: str) -> dict[str, Tensor]:
-    """A checkpoint with published names and well-scaled values; corrections are kept small, as in trained networks."""
-    shapes = json.loads((HOME / "flow" / f"manifest.raft-{size}.{layout}.json").read_text())
-    state = {key: torch.from_numpy(value) for key, value in seeded_state_dict(shapes).items()}
-    return {key: 0.05 * value if "flow_head.conv2" in key else value for key, value in state.items()}
+    """A checkpoint of one of the two published layouts."""
+    return seeded_checkpoint(f"raft-{size}.{layout}")
 
 
 def seeded_raft(size: str, *, iterations: int = 3, **settings: object) -> Raft:
     """RAFT with seeded weights."""
-    raft = SIZES[size](iterations=iterations, **settings)
-    raft.load_state_dict(seeded(size, "torchvision"))
-    return raft
+    return seeded_network(f"raft-{size}.torchvision", iterations=iterations, **settings)
 
 
 @pytest.mark.parametrize(

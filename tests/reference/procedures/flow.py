@@ -1,6 +1,6 @@
 """Procedures of the flow cases (reference/flow/cases.md describes what each kind computes).
 
-The RAFT cases run the per-clip form, both directions at once, and compare the forward half.
+All cases run the per-clip form, both directions at once; those of one direction compare the forward half.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from motion4d.clip import Clip, Flow
 from motion4d.flow import consistency
 from motion4d.flow.correlation import pixel_grid
 from motion4d.flow.fitting import ReplicatePad
+from motion4d.flow.gmflow import GmFlow, gmflow, gmflow_scale2, unimatch
+from motion4d.flow.network import FlowNetwork
 from motion4d.flow.raft import Raft, raft_large, raft_small
 from motion4d.flow.raft_weights import to_torchvision_layout
+from motion4d.flow.sea_raft import SeaRaft, sea_raft, sea_raft_small
 from motion4d.io.flow_files import decode_kitti, encode_flo, encode_kitti
 from motion4d.io.weights import load_strict
 from motion4d.models import flow_input
@@ -27,6 +30,8 @@ from tests.reference.manifest import Case, NotCovered
 
 Outputs = dict[str, Any]
 BUILDERS = {"raft-large": raft_large, "raft_large": raft_large, "raft-small": raft_small, "raft_small": raft_small}
+SEA_BUILDERS = {"sea-raft-m": sea_raft, "sea-raft-s": sea_raft_small}
+GM_BUILDERS = {"gmflow-scale1": gmflow, "gmflow-scale2": gmflow_scale2, "gmflow-scale2-regrefine6": unimatch}
 PADDINGS = {"sintel": ReplicatePad(8, centre_rows=True), "kitti": ReplicatePad(8, centre_rows=False)}
 FUSIONS = {
     "max": flow_input.bidirectional_max,
@@ -39,9 +44,28 @@ FUSIONS = {
 def network(case: Case, *, iterations: int) -> Raft:
     """The case's RAFT with its seeded weights, of either layout, loaded strictly."""
     raft = BUILDERS[case.params["model"]](iterations=iterations)
-    state = {key.removeprefix("module."): torch.from_numpy(value) for key, value in case.weights().items()}
-    load_strict(raft, to_torchvision_layout(state), source=case.name)
+    seed(raft, case)
     return raft
+
+
+def seed(network: FlowNetwork, case: Case) -> None:
+    """Load the case's seeded weights strictly."""
+    state = {key.removeprefix("module."): torch.from_numpy(value) for key, value in case.weights().items()}
+    load_strict(network, to_torchvision_layout(state), source=case.name)
+
+
+def gm_network(case: Case) -> GmFlow:
+    """The case's GMFlow with its seeded weights."""
+    network = GM_BUILDERS[case.params["model"]]()
+    if network.update_block is not None and network.refinements != case.params["num_reg_refine"]:
+        raise NotCovered("another number of refinements than six")
+    seed(network, case)
+    return network
+
+
+def image_pair(case: Case) -> list[Tensor]:
+    """The case's two images [B, 3, H, W] in [0, 1]."""
+    return [torch.from_numpy(case.inputs[name]) / 255 for name in ("image1", "image2")]
 
 
 def field(case: Case, name: str) -> Tensor:
@@ -55,7 +79,7 @@ def field(case: Case, name: str) -> Tensor:
 def raft_forward(case: Case) -> Outputs:
     """Encoders, lookups, states and flow of one pair per batch item."""
     raft = network(case, iterations=case.params["iters"])
-    images = [torch.from_numpy(case.inputs[name]) / 255 for name in ("image1", "image2")]
+    images = image_pair(case)
     size = (images[0].shape[-2], images[0].shape[-1])
     padding = PADDINGS[case.params["pad"]] if case.params["pad"] else None
     pairs = len(images[0])
@@ -83,6 +107,77 @@ def raft_forward(case: Case) -> Outputs:
         outputs["pad"] = np.array(padding.margins(*size))
         outputs["flow_unpadded"] = padding.undo_flow(upsampled, size)
     return {name: np.asarray(value) for name, value in outputs.items()}
+
+
+@torch.no_grad()
+def sea_raft_forward(case: Case) -> Outputs:
+    """Encoders, lookups, states and flow of one pair per batch item."""
+    network: SeaRaft = SEA_BUILDERS[case.params["model"]](iterations=case.params["iters"])
+    seed(network, case)
+    images = image_pair(case)
+    size = (images[0].shape[-2], images[0].shape[-1])
+    pairs = len(images[0])
+    scaled, features = network.encode(network.fitting.images(torch.cat(images)))
+    correlation = network.correlate(features[:pairs], features[pairs:])
+    context = network.context(scaled[:pairs], scaled[pairs:])
+    states = list(network.states(correlation, context))
+    grid = pixel_grid(features.shape[-2], features.shape[-1], like=features)
+    outputs = {
+        "fmap1": features[:pairs],
+        "fmap2": features[pairs:],
+        "cnet": context,
+        "init": network.init_conv(context),
+        "corr_first": correlation.lookup(grid + states[0].flow),
+        "net_first": states[1].hidden,
+        "net_last": states[-1].hidden,
+        "head_init": states[0].head,
+        "head_last": states[-1].head,
+        "flow_init": network.fitting.undo_flow(network.upsample(states[0]), size),
+        "flow": network.fitting.undo_flow(network.upsample(states[-1]), size),
+    }
+    return {name: value[:pairs].numpy() for name, value in outputs.items()}
+
+
+@torch.no_grad()
+def gmflow_forward(case: Case) -> Outputs:
+    """Features, matches and refinements of one pair per batch item."""
+    network = gm_network(case)
+    images = image_pair(case)
+    pairs = len(images[0])
+    kept = 2 * pairs if case.params["bidirectional"] else pairs
+    features = network.encode(torch.cat(images))
+    first, second = [part[:pairs] for part in features], [part[pairs:] for part in features]
+    scales = list(network.scales(first, second))
+    outputs: Outputs = {"flow": network.both_ways(first, second)[:kept]}
+    for number, (scale, part) in enumerate(zip(scales, features, strict=True)):
+        directions = kept if number else pairs
+        outputs[f"scale{number}.backbone"] = part
+        outputs[f"scale{number}.trans0"] = scale.source[:directions].permute(0, 3, 1, 2)
+        outputs[f"scale{number}.trans1"] = scale.target[:directions].permute(0, 3, 1, 2)
+        outputs[f"scale{number}.flow_before_prop"] = scale.found[:kept]
+        outputs[f"scale{number}.flow_after_prop"] = scale.flow[:kept]
+    if network.update_block is not None:
+        correlation = network.correlate(first[-1], second[-1])
+        start = scales[-1].flow
+        states = list(network.refine(correlation, scales[-1].source.permute(0, 3, 1, 2), start))
+        flows = torch.stack([start, *(flow for _, flow in states)])[:, :kept]
+        outputs["refine0.corr"] = network.look_up(correlation, start)[:kept]
+        outputs["refine0.net"] = states[0][0][:kept]
+        outputs["refine.deltas_mean_abs"] = flows.diff(dim=0).abs().mean((1, 2, 3, 4))
+        outputs["refine_last.flow_low"] = flows[-1]
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def gmflow_inference(case: Case) -> Outputs:
+    """The wrapper: a clip of two frames of any size and orientation."""
+    if case.params["inference_size"] is not None:
+        raise NotCovered("a given inference size")
+    network = gm_network(case)
+    video = torch.from_numpy(case.inputs["frames"]).permute(0, 3, 1, 2) / 255
+    flow = network(Clip(images=video[None]))
+    assert flow.backward is not None
+    both = torch.cat([flow.forward[0], flow.backward[0]]) if case.params["bidirectional"] else flow.forward[0]
+    return {"flow": both.numpy(), "flow_upstream_transposed": both.flip(1).numpy()}
 
 
 def geomotion_flow(case: Case) -> Outputs:
@@ -184,6 +279,9 @@ def flow_colors(case: Case) -> Outputs:
 PROCEDURES = {
     "raft_forward": raft_forward,
     "geomotion_flow": geomotion_flow,
+    "sea_raft_forward": sea_raft_forward,
+    "gmflow_forward": gmflow_forward,
+    "gmflow_inference": gmflow_inference,
     "flow_files": flow_files,
     "flow_consistency": flow_consistency,
     "flow_colors": flow_colors,
