@@ -85,7 +85,7 @@ class GeoMotion(nn.Module):
         if flow is None:
             if self.head.needs_flow:
                 raise ValueError(
-                    "this motion head needs optical flow: give the model a flow estimator (flow=raft_large, flow=dis), "
+                    "this motion head needs optical flow: give the model a flow estimator (flow=raft, flow=dis), "
                     "or clips with estimated_flow (flow=precomputed)"
                 )
             return None
