@@ -23,7 +23,8 @@ from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from eval.speed_rows import ROWS, Setting, calibrate
+from eval.rows import ROWS
+from eval.rows.base import Setting, calibrate
 
 
 @dataclass

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from eval import speed
-from eval.speed_rows import ROWS, Setting
+from eval.rows import ROWS
+from eval.rows.base import Setting
 
 
 def test_a_row_is_measured_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,7 +32,7 @@ def test_every_small_form_runs(row: str) -> None:
 def test_an_unknown_row_is_an_error_that_lists_the_rows(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         speed.main(["pi4"])
-    assert "there are fusion, raft" in capsys.readouterr().err
+    assert "there are fusion, procedural" in capsys.readouterr().err
 
 
 def test_a_broken_size_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

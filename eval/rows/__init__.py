@@ -1,0 +1,6 @@
+"""Every row that eval.speed measures, by name; a file per room."""
+
+from eval.rows import flow, geomotion
+from eval.rows.base import Row
+
+ROWS: dict[str, Row] = {**geomotion.ROWS, **flow.ROWS}

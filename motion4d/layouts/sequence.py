@@ -1,0 +1,24 @@
+"""One video of a dataset on disk: which files are its frames, and which annotate them. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SequenceFiles:
+    """images: in temporal order; annotations: stem of the image they belong to -> file, in the same order.
+
+    Only labelled frames have an annotation (FBMS-59 labels about every twentieth).
+    """
+
+    name: str
+    images: tuple[Path, ...]
+    annotations: Mapping[str, Path]
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Stems of the images, in temporal order."""
+        return tuple(image.stem for image in self.images)
