@@ -33,7 +33,19 @@ GROUPS = [
 ]
 KEYS = [
     *("backbone", "baselines", "checkpoint", "data", "flow", "input", "loss", "model", "name", "optimizer", "output"),
-    *("paths", "pretrained", "refine", "resume", "runtime", "scheduler", "seed", "task", "threshold", "training", "window"),
+    *(
+        "paths",
+        "pretrained",
+        "refine",
+        "resume",
+        "runtime",
+        "scheduler",
+        "seed",
+        "task",
+        "threshold",
+        "training",
+        "window",
+    ),
 ]
 
 

@@ -54,15 +54,13 @@ class Sam2Tracker(nn.Module):
     Sam2VideoModel that is ready. image_size: side of the square that frames are resized to, in pixels.
     """
 
-    def __init__(
-        self, weights: str | Path | None = None, *, image_size: int = IMAGE_SIZE, network: nn.Module | None = None
-    ) -> None:
+    def __init__(self, weights: str | Path | None = None, *, image_size: int = IMAGE_SIZE, network: Any = None) -> None:
         super().__init__()
         if (weights is None) == (network is None):
             raise ValueError("a SAM 2 tracker takes either the path of its weights or a network")
         self.weights = weights
         self.network: Any = network
-        self.image_size = image_size if network is None else int(network.image_size)  # type: ignore[arg-type]
+        self.image_size: int = image_size if network is None else network.image_size
 
     def load(self) -> None:
         """Build the network and read its weights, if that was not done before."""
@@ -148,7 +146,10 @@ class Sam2Tracker(nn.Module):
         height, width = size
         scale = torch.tensor([width, height], dtype=torch.float32)
         coordinates = prompt.positions.float().cpu() / scale * self.image_size
-        return {"point_coords": coordinates[None, None], "point_labels": prompt.labels.cpu().to(torch.int32)[None, None]}
+        return {
+            "point_coords": coordinates[None, None],
+            "point_labels": prompt.labels.cpu().to(torch.int32)[None, None],
+        }
 
     @property
     def _device(self) -> torch.device:
