@@ -198,7 +198,8 @@ def segment_video(
     """Which pixels of one video (or folder, or glob of frames) move in the world.
 
     model: by default the small one whose weights ship with the package. refine: as in `Predict`. output: a folder that
-    gets the files of task=predict too. The result holds all frames at once; for long videos use `Predict`, whose memory does not grow.
+    gets the files of task=predict too. The result holds all frames at once; for long videos use `Predict`, whose memory
+    does not grow.
     """
     sources = open_input(input, fps=fps, max_frames=max_frames)
     if len(sources) != 1:

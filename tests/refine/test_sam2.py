@@ -93,6 +93,15 @@ def test_both_passes_share_one_encoding(tracker, monkeypatch) -> None:
     assert torch.equal(refined, EvenOdd(tracker)(images(), motion))  # nothing is remembered from clip to clip
 
 
+def test_positions_are_exact_in_bf16_and_made_once(tracker) -> None:
+    make = tracker.network.vision_encoder.neck.position_encoding
+    shape, device = torch.Size((1, 128, 8, 8)), torch.device("cpu")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        table = make(shape, device, torch.bfloat16)
+    assert table is make(shape, device, torch.float32)
+    torch.testing.assert_close(table[0, 0, :, 0], torch.sin(2 * torch.pi * torch.arange(1, 9) / 8), atol=1e-5, rtol=0)
+
+
 def test_bf16_says_nearly_the_same(tracker) -> None:
     exact = followed(tracker, {1: {1: mask(16)}})
     with torch.autocast("cpu", dtype=torch.bfloat16):
