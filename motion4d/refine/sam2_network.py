@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -90,12 +91,12 @@ def network_for(state: Mapping[str, Tensor], *, image_size: int, source: object)
     raise WeightsError(f"{source} is no SAM 2 of a published size ({', '.join(SIZES)})")
 
 
-def with_shared_positions(network: nn.Module) -> nn.Module:
+def with_shared_positions(network: Any) -> Any:
     """The same network, whose sine tables are made once, in float32 as published: under autocast transformers would
     round their angles to bf16, and it makes them anew for every frame.
     """
-    for part in (network.vision_encoder.neck, network.memory_encoder):  # type: ignore[union-attr]
-        part.position_encoding = _Positions(part.position_encoding)  # type: ignore[union-attr, arg-type, assignment]
+    for part in (network.vision_encoder.neck, network.memory_encoder):
+        part.position_encoding = _Positions(part.position_encoding)
     return network
 
 
