@@ -72,7 +72,7 @@ def test_a_stream_is_refined_like_a_clip_in_windows_of_the_same_size() -> None:
 def test_a_stream_is_read_only_as_far_as_needed() -> None:
     taken = []
     source = (taken.append(1) or one for one in results(20))
-    next(refine_results(source, EvenOdd(NearestPrompt(), window=4), runtime=RUNTIME, threshold=0.5))
+    next(refine_results(source, EvenOdd(NearestPrompt(), window=4, overlap=1), runtime=RUNTIME, threshold=0.5))
     assert len(taken) == 4
 
 
@@ -101,11 +101,11 @@ def test_another_refinement_is_computed_anew_and_the_same_one_is_not(tmp_path) -
     folder = make_frames(tmp_path / "seq", moving_square(5))
     first, second, third = Counting(), Counting(), Counting()
     assert predict(folder, tmp_path / "out", None)["settings"]["refine"] is None
-    refined = predict(folder, tmp_path / "out", EvenOdd(first, window=4))
+    refined = predict(folder, tmp_path / "out", EvenOdd(first))
     assert first.seen
-    assert predict(folder, tmp_path / "out", EvenOdd(second, window=4)) == refined
+    assert predict(folder, tmp_path / "out", EvenOdd(second)) == refined
     assert not second.seen
-    predict(folder, tmp_path / "out", EvenOdd(third, window=4, combine="or"))
+    predict(folder, tmp_path / "out", EvenOdd(third, combine="or"))
     assert third.seen
 
 
