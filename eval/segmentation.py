@@ -16,6 +16,7 @@ from pathlib import Path
 from eval.tables import table, write_results
 from motion4d.io.files import check_writable
 from motion4d.layouts.mask_folders import by_position, mask_files, sequence_names
+from motion4d.metrics.fbms import PUBLISHED_THRESHOLD, score_fbms
 from motion4d.metrics.folders import FolderScores, score_folder
 from motion4d.metrics.protocols import DAVIS2016, PROTOCOLS, Protocol
 
@@ -52,10 +53,26 @@ def _score_masks(protocol: Protocol, options: argparse.Namespace) -> FolderScore
     )
 
 
+def _score_fbms(options: argparse.Namespace) -> FolderScores:
+    names = [name for item in options.sequences for name in _names(item)] if options.sequences else None
+    return score_fbms(
+        options.annotations,
+        options.predictions,
+        names,
+        threshold=options.extracted_from,
+        first_frame=options.first_frame,
+        processes=options.processes,
+    )
+
+
 SCORERS: Mapping[str, Callable[[argparse.Namespace], FolderScores]] = {
-    protocol.name: partial(_score_masks, protocol) for protocol in PROTOCOLS
+    **{protocol.name: partial(_score_masks, protocol) for protocol in PROTOCOLS},
+    "fbms": _score_fbms,
 }
-ABOUT = {protocol.name: protocol.about for protocol in PROTOCOLS}
+ABOUT = {
+    **{protocol.name: protocol.about for protocol in PROTOCOLS},
+    "fbms": "F-measure of FBMS-59: the archive's Def.dat; predictions are label images or track files",
+}
 
 
 def _chosen(options: argparse.Namespace) -> list[str]:
@@ -96,6 +113,10 @@ def _parser() -> argparse.ArgumentParser:
         "--positions",
         metavar="PATTERN",
         help="predictions are named by position (from 0), not by stem: dynamic_mask_* is Easi3R's",
+    )
+    parser.add_argument("--first-frame", type=int, default=0, metavar="N", help="fbms: first number in predicted names")
+    parser.add_argument(
+        "--extracted-from", type=float, default=PUBLISHED_THRESHOLD, metavar="F", help="fbms: when an object is found"
     )
     parser.add_argument("--per-sequence", action="store_true", help="print a line per sequence or object, too")
     parser.add_argument("--processes", type=int, metavar="N", help="default: one per core, fewer for little work")

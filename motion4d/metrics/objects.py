@@ -93,7 +93,7 @@ class Assigned:
         pairs = np.stack([table[row] for table, row in zip(tables, rows, strict=True)], axis=2)
         j, f = pairs[..., 0], pairs[..., 1]
         return [
-            ObjectScores(label, j[n, g], f[n, g], PixelCounts(*map(int, pairs[n, g, :, 2:].sum(axis=0))))
+            ObjectScores(label, j[n, g], f[n, g], PixelCounts(*map(int, pairs[n, g, :, 2:].sum(axis=0))), int(n) + 1)
             for g, (label, n) in enumerate(zip(labels, assign(j, f), strict=True))
         ]
 

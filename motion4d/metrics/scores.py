@@ -22,12 +22,16 @@ Row = dict[str, float]
 
 @dataclass(frozen=True)
 class ObjectScores:
-    """One object (label None: everything that is foreground): J and F per frame [T], pixel counts of all frames."""
+    """One object (label None: everything that is foreground): J and F per frame [T], pixel counts of all frames.
+
+    proposal: the predicted label that was assigned to it, where labels are assigned; beyond all labels: an empty one.
+    """
 
     label: int | None
     j: np.ndarray
     f: np.ndarray
     pixels: PixelCounts
+    proposal: int | None = None
 
     @property
     def row(self) -> Row:
