@@ -29,7 +29,7 @@ def table(scores: FolderScores, *, per_sequence: bool) -> str:
 
 
 def write_results(folder: Path, scores: FolderScores) -> None:
-    """per_frame.csv (if frames have scores), per_sequence.csv and metrics.json (protocol, sequences, pooled rows ...)."""
+    """per_frame.csv (if frames have scores), per_sequence.csv and metrics.json (protocol, sequences, pooled rows)."""
     if scores.frame_rows:
         write_csv(folder / "per_frame.csv", list(scores.frame_rows[0]), scores.frame_rows)
     write_csv(folder / "per_sequence.csv", ("sequence", "object", "frames", *scores.columns), scores.rows)

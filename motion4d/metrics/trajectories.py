@@ -17,7 +17,7 @@ VISIBLE = 1e-4  # a region with less weight in the labelled frames is not there
 
 @dataclass
 class Overlap:
-    """Weights summed over labelled frames: total [R] of all pixels of a region, shared [R, C] of its points by cluster."""
+    """Weights summed over labelled frames: total [R] of a region's pixels, shared [R, C] of its points by cluster."""
 
     total: np.ndarray
     shared: np.ndarray
