@@ -32,19 +32,13 @@ def _labels(objects: int, frame: int, shift: int) -> np.ndarray:
 
 def _frame(setting: Setting, *, packed: bool) -> Work:
     from motion4d.metrics.boundary_plain import plain_match
-    from motion4d.metrics.segmentation import frame_f, frame_j
+    from motion4d.metrics.objects import Frame, Merged
+    from motion4d.metrics.segmentation import frame_j
 
     pairs = masks(setting.frames, 1)
-
-    def work() -> None:
-        for truth, prediction in pairs:
-            frame_j(truth, prediction)
-            if packed:
-                frame_f(truth, prediction)
-            else:
-                plain_match(truth, prediction)
-
-    return work
+    if packed:
+        return lambda: Merged().score(pairs[0][0], [Frame(str(k), *pair) for k, pair in enumerate(pairs)])
+    return lambda: [(frame_j(*pair), plain_match(*pair).f) for pair in pairs]
 
 
 def _folder(setting: Setting, *, objects: int) -> Work:

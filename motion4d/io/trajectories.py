@@ -27,7 +27,8 @@ def read_trajectories(path: Path) -> Trajectories:
     try:
         numbers = np.array(path.read_text(encoding="ascii").split(), dtype=np.float64)
         length, tracks = int(numbers[0]), int(numbers[1])
-        labels, points, place = [], [np.zeros((0, 3))], 2
+        labels: list[np.ndarray] = []
+        points, place = [np.zeros((0, 3))], 2
         for _ in range(tracks):
             label, count = int(numbers[place]), int(numbers[place + 1])
             track = numbers[place + 2 : place + 2 + 3 * count].reshape(count, 3)

@@ -160,7 +160,7 @@ def _score_or_reason(predictions: Path, first_frame: int, job: tuple[Path, str])
 
 
 def _truth(definition: Definition, frames: Sequence[int]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Region indices and weights [H, W] of labelled frames; a .ppm has its confidence (255: sure) in a .pgm beside it."""
+    """Regions and weights [H, W] of labelled frames; a .ppm has its confidence (255: sure) in a .pgm beside it."""
     for frame in frames:
         label = definition.labels[frame]
         regions = definition.region_of(read_values(label))

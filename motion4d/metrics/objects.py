@@ -63,7 +63,7 @@ class ById:
 
     def score(self, first: np.ndarray, frames: Iterable[Frame]) -> list[ObjectScores]:
         """One result per id; a ValueError if a prediction has more ids than there are objects."""
-        tallies = [ObjectTally(label) for label in range(1, object_count(first) + 1)]
+        tallies = {label: ObjectTally(label) for label in range(1, object_count(first) + 1)}
         for frame in frames:
             largest = int(frame.prediction.max())
             if largest > len(tallies):
@@ -72,9 +72,9 @@ class ById:
                     f"but the first annotation has {len(tallies)} objects"
                 )
             truth, prediction = frame.packed
-            for tally in tallies:
-                tally.add(truth.object(tally.label), prediction.object(tally.label))
-        return [tally.scores() for tally in tallies]
+            for label, tally in tallies.items():
+                tally.add(truth.object(label), prediction.object(label))
+        return [tally.scores() for tally in tallies.values()]
 
 
 @dataclass(frozen=True)
