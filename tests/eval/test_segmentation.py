@@ -119,3 +119,56 @@ def test_missing_folders_are_one_sentence(folders: tuple[Path, Path], capsys: py
 def test_it_works_without_torch() -> None:
     code = "import sys, eval.segmentation; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
+
+
+def test_objects_have_rows_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--protocol", "davis2017_semi", "--sequences", "judo", "--per-sequence", "--output", str(tmp_path)]
+    assert _run(ANNOTATIONS, PREDICTIONS, *arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["judo_1", "judo_2"]
+    assert lines[4].startswith("mean over objects")
+    assert lines[5].startswith("mean over sequences")
+    with (tmp_path / "per_frame.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["object"], row["frame"]) for row in rows[30:34]] == [
+        ("1", "00031"),
+        ("1", "00032"),
+        ("2", "00001"),
+        ("2", "00002"),
+    ]
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["overall"] == metrics["mean_over_objects"]
+
+
+def test_sequences_are_printed_on_request(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(*folders) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines[1:3]] == ["mean over sequences", "mean over frames"]
+    assert len(lines) == 4
+
+
+def test_names_that_are_positions(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    for sequence in ("one", "two"):
+        for position, stem in enumerate(["8", "9", "10", "11"]):
+            file = folders[1] / sequence / f"{stem}.png"
+            file.rename(file.with_stem(f"dynamic_mask_{position}"))
+    assert _run(*folders, "--protocol", "frames") == 1
+    assert _run(*folders, "--protocol", "frames", "--positions", "dynamic_mask_*") == 0
+    _write(folders[1], "one", ["dynamic_mask_4"])
+    assert _run(*folders, "--protocol", "frames", "--positions", "dynamic_mask_*") == 2
+    assert "there are 4 annotated frames, but also dynamic_mask_4.png" in capsys.readouterr().err
+    assert _run(*folders, "--positions", "dynamic_mask_") == 2
+    assert "needs exactly one *" in capsys.readouterr().err
+
+
+def test_fbms_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fbms = CASES / "fbms"
+    folders = fbms / "official" / "Testset", fbms / "tracks" / "Testset"
+    assert _run(*folders, "--protocol", "fbms", "--per-sequence", "--output", str(tmp_path)) == 0
+    assert "protocol fbms: 3 sequences, 9 frames scored" in capsys.readouterr().out
+    expected = json.loads((CASES / "fbms_expected.json").read_text())["Testset@0.75"]["overall"]
+    overall = json.loads((tmp_path / "metrics.json").read_text())["overall"]
+    assert overall["F"] == pytest.approx(expected["F"], abs=1e-5)
+    assert overall["Extracted"] == expected["extracted"]
+    assert not (tmp_path / "per_frame.csv").exists()
+    assert _run(*folders, "--protocol", "fbms", "--sequences", "dog") == 2

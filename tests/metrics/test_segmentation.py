@@ -10,12 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from motion4d.metrics.assignment import assign_objects
-from motion4d.metrics.protocols import DAVIS2016, FRAMES, mean_over_frames, mean_over_sequences, score_sequence
+from motion4d.metrics.boundary_plain import plain_boundary, plain_match
 from motion4d.metrics.segmentation import (
     PixelCounts,
     bin_edges,
-    boundary,
     frame_f,
     frame_j,
     match_boundaries,
@@ -33,18 +31,11 @@ def test_published_numbers(case: Case) -> None:
     check(case)
 
 
-@pytest.mark.parametrize(
-    "case", [p for p in cases_of("moseg-eval", kinds=["davis_evaluation"]) if p.values[0].params["objects"] == "merged"]
-)
-def test_published_protocols(case: Case) -> None:
-    check(case)
-
-
 def _dilated_f(truth: np.ndarray, prediction: np.ndarray, radius: int) -> float:
     """F the plain way: dilate whole boundary maps by a disk."""
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     disk = x**2 + y**2 <= radius**2
-    edges = [boundary(mask) for mask in (truth, prediction)]
+    edges = [plain_boundary(mask) for mask in (truth, prediction)]
     wide = [ndimage.binary_dilation(edge, disk) for edge in edges]
     precision = (edges[1] & wide[0]).sum() / edges[1].sum()
     recall = (edges[0] & wide[1]).sum() / edges[0].sum()
@@ -57,8 +48,27 @@ def test_f_equals_dilation_of_whole_frames(seed: int, share: float, radius: int)
     rng = np.random.default_rng(seed)
     truth = ndimage.binary_opening(rng.random((40, 53)) < 0.6)
     prediction = truth ^ (rng.random(truth.shape) < share / 4)
-    if boundary(truth).any() and boundary(prediction).any():
+    if plain_boundary(truth).any() and plain_boundary(prediction).any():
         assert frame_f(truth, prediction, tolerance=radius) == _dilated_f(truth, prediction, radius)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), width=st.sampled_from([1, 2, 63, 64, 65, 127, 130]), height=st.integers(1, 40))
+def test_packed_bits_equal_whole_frames_at_any_width(seed: int, width: int, height: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth, prediction = rng.random((2, height, width)) < rng.choice([0.02, 0.5, 0.98])
+    assert match_boundaries(truth, prediction) == plain_match(truth, prediction)
+
+
+@pytest.mark.parametrize("radius", [1, 1.5, 20, 63, 64, 150])
+def test_a_radius_may_be_wider_than_a_word_or_the_image(radius: float) -> None:
+    rng = np.random.default_rng(3)
+    truth, prediction = rng.random((2, 40, 300)) < 0.0008
+    y, x = np.nonzero(plain_boundary(truth))
+    v, u = np.nonzero(plain_boundary(prediction))
+    close = (y[:, None] - v) ** 2 + (x[:, None] - u) ** 2 <= radius**2
+    match = match_boundaries(truth, prediction, tolerance=radius)
+    assert (match.truth_matched, match.prediction_matched) == (close.any(axis=1).sum(), close.any(axis=0).sum())
 
 
 @settings(max_examples=30, deadline=None)
@@ -114,28 +124,3 @@ def test_statistics_of_missing_scores() -> None:
     assert math.isnan(decay)
     assert recall == 0
     assert sequence_statistics([math.nan, 1.0]).recall == 0.5
-
-
-def test_assignment_is_listed_by_object() -> None:
-    truth = np.zeros((2, 1, 20, 20), dtype=bool)
-    truth[0, :, :5, :5] = truth[1, :, 10:15, 10:15] = True
-    assignment = assign_objects(truth, truth[::-1])
-    assert assignment.proposal.tolist() == [1, 0]
-    assert assignment.j.tolist() == [[1.0], [1.0]]
-    alone = assign_objects(truth, truth[1:])
-    assert alone.proposal.tolist() == [1, 0]  # 1 is the empty proposal that was added
-    assert alone.j.tolist() == [[0.0], [1.0]]
-
-
-def test_protocols_choose_frames_and_pool_both_ways() -> None:
-    frames = ["a", "b", "c", "d"]
-    assert DAVIS2016.scored(frames) == ["b", "c"]
-    assert FRAMES.scored(frames) == frames
-    with pytest.raises(ValueError, match="2 annotated frames, of which the protocol davis2016 scores none"):
-        DAVIS2016.scored(["a", "b"])
-    full, empty = np.ones((4, 4)), np.zeros((4, 4))
-    good = score_sequence("good", [("a", full, full)])
-    bad = score_sequence("bad", [(stem, full, empty) for stem in frames])
-    assert mean_over_sequences([good, bad])["J-Mean"] == 0.5
-    assert mean_over_frames([good, bad])["J-Mean"] == 0.2
-    assert mean_over_frames([good, bad])["Recall"] == 0.2
