@@ -173,10 +173,8 @@ def _missing(published: Mapping[str, object], present: Collection[str], options:
     missing = [name for name in published if name not in present]
     if not missing or options.partial:
         return []
-    return [
-        f"{len(missing)} of {len(published)} published sequences are missing: {', '.join(missing)}; if a part is enough, "
-        "say --partial"
-    ]
+    count = f"{len(missing)} of {len(published)} published sequences are missing"
+    return [f"{count}: {', '.join(missing)}; if a part is enough, say --partial"]
 
 
 def _wrong_count(name: str, published: Mapping[str, int | None], facts: Facts | None) -> list[str]:
