@@ -104,7 +104,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 DATASET = Dataset(
     name="davis",
     title="DAVIS",
-    licence="CC BY-NC 4.0 for DAVIS 2017, for research also 2016; the terms stand on its web page.",
+    licence="its own, for research; the terms stand on its web page.",
     origin="https://davischallenge.org; DAVIS-data.zip (2016): https://graphics.ethz.ch/Downloads/Data/Davis",
     version=1,
     root=Path("data/DAVIS"),

@@ -54,7 +54,7 @@ def _check(files: SequenceFiles, facts: Facts) -> list[str]:
 DATASET = Dataset(
     name="davis_moving",
     title="DAVIS2017-M",
-    licence="that of DAVIS (CC BY-NC 4.0), and what OCLR says of its annotations.",
+    licence="that of DAVIS, and what OCLR says of its annotations.",
     origin="the annotations: the page of OCLR (https://github.com/Jyxarthur/OCLR_model); the frames: prepare.davis.",
     version=1,
     root=Path("data/DAVIS2017-M/DAVIS"),

@@ -89,7 +89,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 DATASET = Dataset(
     name="segtrack",
     title="SegTrack v2",
-    licence="for research; the terms stand on its web page.",
+    licence="its own, for research; the terms stand on its web page.",
     origin="https://web.engr.oregonstate.edu/~lif/SegTrack2/dataset.html",
     version=1,
     root=Path("data/SegTrackv2"),
