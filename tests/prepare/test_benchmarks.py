@@ -138,6 +138,16 @@ def test_an_interrupted_run_goes_on(
     assert len(loaded("segtrack", tmp_path)) == 2
 
 
+def test_splits_one_by_one(downloads: dict[str, list[str]], tmp_path: Path) -> None:
+    """A second source adds its sequences; those of the first stay, whatever interrupts the second run."""
+    for number in (0, 1):
+        name = f"procedural000{number}"
+        source = shutil.copytree(Path(downloads["fbms"][0]) / name, tmp_path / str(number) / "Set" / name)
+        assert prepare(DATASETS["fbms"], [source.parent], tmp_path / "root") == 0
+    assert list(read_json(tmp_path / "root" / "manifest.json")["sequences"]) == ["procedural0000", "procedural0001"]
+    assert len(loaded("fbms", tmp_path / "root")) == 2
+
+
 def test_another_policy_is_another_conversion(
     downloads: dict[str, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -255,6 +265,8 @@ def test_unusable_sources(downloads: dict[str, list[str]], tmp_path: Path, capsy
     assert "davischallenge.org" in capsys.readouterr().err
     assert run(DATASETS["davis"], ["--check", "--root", str(tmp_path / "nowhere")]) == 1
     assert "run: python -m prepare.davis --source DOWNLOADED" in capsys.readouterr().err
+    assert run(DATASETS["davis"], ["--check", "--partial", "--root", str(tmp_path / "empty")]) == 1
+    assert "it holds no sequences" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links")
