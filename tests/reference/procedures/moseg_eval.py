@@ -24,6 +24,7 @@ from motion4d.metrics.scores import SequenceScores
 from motion4d.metrics.segmentation import bin_edges, frame_f, frame_j, match_boundaries, sequence_statistics
 from motion4d.metrics.trajectories import pooled
 from tests.reference.manifest import Case
+from tests.reference.procedures.moseg_prepare import PROCEDURES as PREPARE
 
 DAVIS_PROTOCOLS = {
     ("ids", "exclude_first_and_last"): DAVIS2017_SEMI,
@@ -186,6 +187,7 @@ PROCEDURES = {
     "easi3r_evaluation": easi3r_evaluation,
     "fbms_tracks": fbms_tracks,
     "fbms_dense": fbms_dense,
+    **PREPARE,
 }
 
 

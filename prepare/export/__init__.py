@@ -1,0 +1,1 @@
+"""Procedural scenes written as what one downloads: a file per layout, `write(clips, folder)`."""
