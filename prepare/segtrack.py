@@ -83,9 +83,7 @@ def _check(files: SequenceFiles, facts: Facts) -> list[str]:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--threshold", type=int, default=0, help="mask values above it are foreground (default: 0)"
-    )
+    parser.add_argument("--threshold", type=int, default=0, help="mask values above it are foreground (default: 0)")
 
 
 DATASET = Dataset(
