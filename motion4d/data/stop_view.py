@@ -61,8 +61,7 @@ def stopped(image: Image.Image, path: Path, brightness: NDArray[np.float64]) -> 
     colour = border_colour(image)
     frames = (path.place(image, index, fill=colour, smooth=True) for index in range(len(path.dx)))
     return [
-        ImageEnhance.Brightness(frame).enhance(float(factor))
-        for frame, factor in zip(frames, brightness, strict=True)
+        ImageEnhance.Brightness(frame).enhance(float(factor)) for frame, factor in zip(frames, brightness, strict=True)
     ]
 
 

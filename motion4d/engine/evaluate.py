@@ -102,7 +102,7 @@ class Evaluate:
 
     def check_data(self) -> None:
         """Look for the sequences: a ValueError or FileNotFoundError of one sentence if there are none."""
-        if not any([len(clips) for clips in self.groups.values()]):
+        if sum(len(clips) for clips in self.groups.values()) == 0:
             raise ValueError("the evaluation data has no sequences")
 
     def run(self) -> dict[str, Any]:

@@ -15,19 +15,20 @@ from motion4d.layouts.sequence import SequenceFiles
 
 PREPARE = "python -m prepare.dynamic_replica"
 SPLITS = ("train", "valid", "test")
+IMAGES, MASKS = "images", "dynamic_masks"
 
 
-def sequences(root: str | Path, split: str = "train") -> list[SequenceFiles]:
+def dynamic_replica(root: str | Path, split: str = "train") -> list[SequenceFiles]:
     """All sequences of a split; a FileNotFoundError names the command if there are none."""
-    return listed(Path(root), partial(names, splits=(split,)), sequence, prepare=PREPARE)
+    return listed(Path(root), partial(names, splits=(split,)), sequence_files, prepare=PREPARE)
 
 
 def names(root: Path, splits: tuple[str, ...] = SPLITS) -> list[str]:
     """Of the sequences that have both folders."""
     found = [f"{split}/{name}" for split in splits for name in folder_names(root / split)]
-    return [name for name in found if all((root / name / part).is_dir() for part in ("images", "dynamic_masks"))]
+    return [name for name in found if all((root / name / part).is_dir() for part in (IMAGES, MASKS))]
 
 
-def sequence(root: Path, name: str) -> SequenceFiles:
+def sequence_files(root: Path, name: str) -> SequenceFiles:
     """One sequence; not every frame needs a mask."""
-    return paired(name, root / name / "images", root / name / "dynamic_masks", prepare=PREPARE, sparse=True)
+    return paired(name, root / name / IMAGES, root / name / MASKS, prepare=PREPARE, sparse=True)

@@ -13,19 +13,20 @@ from motion4d.layouts.listing import listed
 from motion4d.layouts.sequence import SequenceFiles
 
 PREPARE = "python -m prepare.dynamicverse"
+IMAGES, MASKS = "rgb", "mask"
 
 
-def sequences(root: str | Path) -> list[SequenceFiles]:
+def dynamicverse(root: str | Path) -> list[SequenceFiles]:
     """All scenes; a FileNotFoundError names the command if there are none."""
-    return listed(Path(root), names, sequence, prepare=PREPARE)
+    return listed(Path(root), names, sequence_files, prepare=PREPARE)
 
 
 def names(root: Path) -> list[str]:
     """Paths below the root of the scenes that have both folders."""
-    found = [mask.parent for mask in root.glob("**/mask") if mask.is_dir() and (mask.parent / "rgb").is_dir()]
+    found = [mask.parent for mask in root.glob(f"**/{MASKS}") if mask.is_dir() and (mask.parent / IMAGES).is_dir()]
     return sorted((scene.relative_to(root).as_posix() for scene in found), key=natural_key)
 
 
-def sequence(root: Path, name: str) -> SequenceFiles:
+def sequence_files(root: Path, name: str) -> SequenceFiles:
     """One scene; not every frame needs a mask."""
-    return paired(name, root / name / "rgb", root / name / "mask", prepare=PREPARE, sparse=True)
+    return paired(name, root / name / IMAGES, root / name / MASKS, prepare=PREPARE, sparse=True)

@@ -11,9 +11,9 @@ from motion4d.layouts.sequence import SequenceFiles
 PREPARE = "python -m prepare.got10k"
 
 
-def sequences(root: str | Path) -> list[SequenceFiles]:
+def got10k(root: str | Path) -> list[SequenceFiles]:
     """All sequences; a FileNotFoundError names the command if there are none."""
-    return listed(Path(root), names, sequence, prepare=PREPARE)
+    return listed(Path(root), names, sequence_files, prepare=PREPARE)
 
 
 def names(root: Path) -> list[str]:
@@ -21,6 +21,6 @@ def names(root: Path) -> list[str]:
     return [name for name in folder_names(root) if all((root / name / part).is_dir() for part in ("images", "masks"))]
 
 
-def sequence(root: Path, name: str) -> SequenceFiles:
+def sequence_files(root: Path, name: str) -> SequenceFiles:
     """One sequence; not every frame needs a mask."""
     return paired(name, root / name / "images", root / name / "masks", prepare=PREPARE, sparse=True)

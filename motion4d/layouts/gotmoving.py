@@ -16,9 +16,9 @@ from motion4d.layouts.sequence import SequenceFiles
 PREPARE = "python -m prepare.gotmoving"
 
 
-def sequences(root: str | Path) -> list[SequenceFiles]:
+def gotmoving(root: str | Path) -> list[SequenceFiles]:
     """All sequences; a FileNotFoundError names the command if there are none."""
-    return listed(Path(root), names, sequence, prepare=PREPARE)
+    return listed(Path(root), names, sequence_files, prepare=PREPARE)
 
 
 def names(root: Path) -> list[str]:
@@ -29,7 +29,7 @@ def names(root: Path) -> list[str]:
     return sorted(found, key=natural_key)
 
 
-def sequence(root: Path, name: str) -> SequenceFiles:
+def sequence_files(root: Path, name: str) -> SequenceFiles:
     """One sequence; not every frame needs masks. It is named by its path below the root, or by its folder."""
     folder = (root.parent if root.is_file() else root) / name
     images = images_in(folder)

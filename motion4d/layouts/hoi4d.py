@@ -12,18 +12,19 @@ from motion4d.layouts.listing import listed
 from motion4d.layouts.sequence import SequenceFiles
 
 PREPARE = "python -m prepare.hoi4d"
+IMAGES, MASKS = "images", "dynamic_masks"
 
 
-def sequences(root: str | Path) -> list[SequenceFiles]:
+def hoi4d(root: str | Path) -> list[SequenceFiles]:
     """All sequences; a FileNotFoundError names the command if there are none."""
-    return listed(Path(root), names, sequence, prepare=PREPARE)
+    return listed(Path(root), names, sequence_files, prepare=PREPARE)
 
 
 def names(root: Path) -> list[str]:
     """Of the sequences that have both folders."""
-    return [name for name in folder_names(root / "images") if (root / "dynamic_masks" / name).is_dir()]
+    return [name for name in folder_names(root / IMAGES) if (root / MASKS / name).is_dir()]
 
 
-def sequence(root: Path, name: str) -> SequenceFiles:
+def sequence_files(root: Path, name: str) -> SequenceFiles:
     """One sequence; not every frame needs a mask."""
-    return paired(name, root / "images" / name, root / "dynamic_masks" / name, prepare=PREPARE, sparse=True)
+    return paired(name, root / IMAGES / name, root / MASKS / name, prepare=PREPARE, sparse=True)

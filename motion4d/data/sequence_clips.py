@@ -1,12 +1,12 @@
-"""Videos with a motion mask per frame, in folders -> clips for training or validation.
+"""Short clips of sequences on disk, for training and validation: one loader for every layout and recipe.
 
-One loader for every layout (motion4d.layouts) and recipe: which frames, which part of them, in which colours is passed
-in. Files are looked for when the length is asked for, so a configuration builds without its data.
+Which frames, which part of them and in what colours they are shown is passed in. (motion4d.data.labelled has whole
+sequences.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from PIL import Image
 from motion4d.clip import Clip, Source
 from motion4d.data.crops import Crop, WholeFrame
 from motion4d.data.frame_choice import FrameChoice
+from motion4d.data.labelled import Layout
 from motion4d.data.pictures import Pictures
 from motion4d.io.images import read_image
 from motion4d.io.labels import read_labels
@@ -24,17 +25,19 @@ from motion4d.layouts.sequence import SequenceFiles
 Augmentation = Callable[[Pictures, Crop], Pictures]  # a random view; the crop chooses the part of it that is kept
 
 
-class LabelledVideos:
-    """One clip per video: images, motion (every label but 0) and source, at the files' own size.
+class SequenceClips:
+    """One clip per sequence: images, motion (every label but 0) and source, at the files' own size.
 
-    name: of the dataset; layout: finds the videos; frames: chooses among the labelled frames of one; crop: the part that
-    is kept (None: everything); augment: makes a random view (None: the clip as it is).
+    name: of the data set; layout: a function of motion4d.layouts with its root filled in; frames: chooses among the
+    labelled frames of a sequence; crop: the part that is kept (None: everything); augment: makes a random view (None:
+    the clip as it is). Nothing is read before it is asked for; a missing root is then a FileNotFoundError that names
+    the prepare command.
     """
 
     def __init__(
         self,
         name: str,
-        layout: Callable[[], Iterable[SequenceFiles]],
+        layout: Layout,
         frames: FrameChoice,
         *,
         crop: Crop | None = None,
@@ -47,11 +50,11 @@ class LabelledVideos:
         self.augment = augment or _unchanged
 
     def __len__(self) -> int:
-        """Number of videos that are long enough."""
+        """Number of sequences that are long enough."""
         return len(self.sequences)
 
     def __getitem__(self, index: int) -> Clip:
-        """A clip of video `index`, B = 1."""
+        """A clip of sequence `index`, B = 1."""
         sequence = self.sequences[index]
         images = {image.stem: image for image in sequence.images}
         stems = tuple(sequence.annotations)
@@ -62,14 +65,14 @@ class LabelledVideos:
 
     @cached_property
     def sequences(self) -> list[SequenceFiles]:
-        """The videos with enough labelled frames; a ValueError if there are none."""
-        listed = list(self.layout())
+        """The sequences with enough labelled frames; a ValueError if there are none."""
+        listed = self.layout()
         kept = [sequence for sequence in listed if len(sequence.annotations) >= self.frames.num_frames]
         if not kept:
             longest = max((len(sequence.annotations) for sequence in listed), default=0)
             raise ValueError(
-                f"none of the {len(listed)} videos of {self.name} has {self.frames.num_frames} frames with masks (the "
-                f"longest has {longest}); ask for fewer frames per clip"
+                f"none of the {len(listed)} sequences of {self.name} has {self.frames.num_frames} frames with masks, "
+                f"the longest has {longest}; ask for fewer frames per clip"
             )
         return kept
 
@@ -83,7 +86,7 @@ def read_pictures(images: Sequence[Path], masks: Sequence[Path]) -> Pictures:
         if picture.size != (width, height):
             raise ValueError(
                 f"{path} is {picture.height}x{picture.width} but {images[0]} is {height}x{width} (height x width): "
-                "the frames and masks of a video must have one size"
+                "frames and masks of a sequence must have one size"
             )
     return Pictures(frames, labels)
 
