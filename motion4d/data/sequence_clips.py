@@ -55,26 +55,37 @@ class SequenceClips:
 
     def __getitem__(self, index: int) -> Clip:
         """A clip of sequence `index`, B = 1."""
-        sequence = self.sequences[index]
-        images = {image.stem: image for image in sequence.images}
-        stems = tuple(sequence.annotations)
-        chosen = tuple(stems[k] for k in self.frames(len(stems)))
-        pictures = read_pictures([images[stem] for stem in chosen], [sequence.annotations[stem] for stem in chosen])
+        name, packed = self.sequences[index]
+        images, masks = unpack(packed)
+        chosen = self.frames(len(images))
+        pictures = read_pictures([images[k] for k in chosen], [masks[k] for k in chosen])
         frames, motion = self.augment(pictures, self.crop).tensors()
-        return Clip(frames, motion=motion, sources=(Source(self.name, sequence.name, chosen),))
+        return Clip(frames, motion=motion, sources=(Source(self.name, name, tuple(images[k].stem for k in chosen)),))
 
     @cached_property
-    def sequences(self) -> list[SequenceFiles]:
-        """The sequences with enough labelled frames; a ValueError if there are none."""
+    def sequences(self) -> list[tuple[str, str]]:
+        """Name and packed files of the sequences with enough labelled frames; a ValueError if there are none."""
         listed = self.layout()
-        kept = [sequence for sequence in listed if len(sequence.annotations) >= self.frames.num_frames]
+        kept = [files for files in listed if len(files.annotations) >= self.frames.num_frames]
         if not kept:
-            longest = max((len(sequence.annotations) for sequence in listed), default=0)
+            longest = max((len(files.annotations) for files in listed), default=0)
             raise ValueError(
                 f"none of the {len(listed)} sequences of {self.name} has {self.frames.num_frames} frames with masks, "
                 f"the longest has {longest}; ask for fewer frames per clip"
             )
-        return kept
+        return [(files.name, pack(files)) for files in kept]
+
+
+def pack(files: SequenceFiles) -> str:
+    """The labelled frames of a sequence as one string: millions of paths would fill a gigabyte in every worker."""
+    images = {image.stem: image for image in files.images}
+    return "\0".join(str(path) for stem, mask in files.annotations.items() for path in (images[stem], mask))
+
+
+def unpack(packed: str) -> tuple[list[Path], list[Path]]:
+    """Frames and their masks, in order."""
+    paths = [Path(text) for text in packed.split("\0")]
+    return paths[::2], paths[1::2]
 
 
 def read_pictures(images: Sequence[Path], masks: Sequence[Path]) -> Pictures:
