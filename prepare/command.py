@@ -174,7 +174,8 @@ def _missing(published: Mapping[str, object], present: Collection[str], options:
     if not missing or options.partial:
         return []
     return [
-        f"missing: {len(missing)} of {len(published)} published sequences: {', '.join(missing)} (--partial: enough)"
+        f"{len(missing)} of {len(published)} published sequences are missing: {', '.join(missing)}; if a part is enough, "
+        "say --partial"
     ]
 
 
@@ -193,15 +194,9 @@ def _parser(dataset: Dataset) -> argparse.ArgumentParser:
     )
     parser.add_argument("--source", nargs="+", type=Path, metavar="PATH", help="downloaded archives or folders")
     parser.add_argument("--root", type=Path, default=dataset.root, help=f"where it goes (default: {dataset.root})")
-    parser.add_argument(
-        "--mode", choices=MODES, default="symlink", help="how files of a folder are placed (archives: hardlink)"
-    )
-    parser.add_argument(
-        "--partial", action="store_true", help="a part of the published sequences, or others, is enough"
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="only check what is there; exit status 1 if anything is wrong"
-    )
+    parser.add_argument("--mode", choices=MODES, default="symlink", help="how files of a source folder are placed")
+    parser.add_argument("--partial", action="store_true", help="a part of the published sequences, or others, will do")
+    parser.add_argument("--check", action="store_true", help="check what is there; exit status 1 if anything is wrong")
     if dataset.downloads:
         files = ", ".join(f"{archive.file_name} ({archive.size})" for archive in dataset.downloads)
         parser.add_argument("--download", action="store_true", help=f"fetch {files} first")

@@ -17,7 +17,7 @@ from motion4d.io.labels import read_labels
 from motion4d.layouts.sequence import SequenceFiles
 
 # Below the root: name -> the source's file to place there, or a function that writes it to the path it is given.
-Files = Mapping[str, Path | Callable[[Path], None]]
+Files = dict[str, Path | Callable[[Path], None]]
 
 
 @dataclass(frozen=True)
