@@ -13,7 +13,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,8 @@ def jobs(sources: Sequence[Path], options: argparse.Namespace) -> Iterator[Job]:
                 yield Job(f"{split}/{name}", partial(_files, official / split / name, f"{split}/{name}"))
 
 
-def dynamic_instances(trajectories: Path) -> tuple[set[int], set[int]]:
+@lru_cache(maxsize=1)  # the right view follows the left one
+def dynamic_instances(trajectories: Path) -> tuple[frozenset[int], frozenset[int]]:
     """The ids of the dynamic instances, and of all that have points.
 
     trajectories: a folder of one torch file per frame with `traj_3d_world` [P, 3] and `instances` [P].
@@ -59,8 +60,8 @@ def dynamic_instances(trajectories: Path) -> tuple[set[int], set[int]]:
             raise ValueError(f"{file} has {len(points)} points, but {files[0].name} has {len(before)}")
         moved |= np.linalg.norm(points - before, axis=-1) > STILL
         before = points
-    everything = set(np.unique(instances).tolist())
-    return {one for one in everything if moved[instances == one].mean() > 0.5}, everything
+    everything = frozenset(np.unique(instances).tolist())
+    return frozenset(one for one in everything if moved[instances == one].mean() > 0.5), everything
 
 
 def _points(file: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -80,11 +81,13 @@ def _files(folder: Path, name: str) -> Files:
     missing = [image.stem for number, image in images.items() if number not in labels]
     if missing or not images:
         raise FileNotFoundError(f"{supplied or folder / IDS} lacks the frames {some(missing) or '(all)'}")
-    files: Files = {f"{name}/{layout.IMAGES}/{image.name}": image for image in images.values()}
-    for number, image in images.items():
-        write = partial(_write_mask, labels[number], None if supplied else sorted(dynamic))
-        files = {**files, f"{name}/{layout.MASKS}/{image.stem}.png": write}
-    return files
+    chosen = None if supplied else sorted(dynamic)
+    frames = {f"{name}/{layout.IMAGES}/{image.name}": image for image in images.values()}
+    masks = {
+        f"{name}/{layout.MASKS}/{image.stem}.png": partial(_write_mask, labels[number], chosen)
+        for number, image in images.items()
+    }
+    return {**frames, **masks}
 
 
 def _by_number(folder: Path) -> dict[str, Path]:

@@ -72,7 +72,7 @@ class _Frames:
 
 def _write_coloured(labels: Path, target: Path) -> None:
     """Everything that is not black."""
-    write_mask(target, read_image(labels).any(axis=-1))
+    write_mask(target, read_image(labels).max(axis=-1) > 0)
 
 
 DATASET = Dataset(

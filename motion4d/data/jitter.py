@@ -27,7 +27,11 @@ class Jitter:
         """One view of a clip."""
         if happens(self.share):
             low, high = 1 - self.strength, 1 + self.strength
-            looks = [Look(**{name: uniform(low, high)}) for name in ("brightness", "contrast", "saturation")]
+            looks = [
+                Look(brightness=uniform(low, high)),
+                Look(contrast=uniform(low, high)),
+                Look(saturation=uniform(low, high)),
+            ]
             images = []
             for image in pictures.images:
                 for index in torch.randperm(len(looks)).tolist():

@@ -15,7 +15,7 @@ BORDER = 5  # pixels of the frame's border that give the colour beyond it
 
 
 @dataclass(frozen=True)
-class Path:
+class CameraPath:
     """Per frame: shift in pixels (x, y), and scale about the image centre."""
 
     dx: NDArray[np.int64]
@@ -40,11 +40,11 @@ def smooth_path(
     signs: tuple[int, int] = (1, 1),
     translate_share: float = 0.1,
     scale_amplitude: float = 0.08,
-) -> Path:
+) -> CameraPath:
     """The path over a crop of this width: translate_share of it to the side and half of that up or down."""
     across = int(crop_width * translate_share)
     times = np.linspace(0, np.pi, num_frames)
-    return Path(
+    return CameraPath(
         signs[0] * _offsets(across, num_frames),
         signs[1] * _offsets(round(across / 2), num_frames),
         1 + scale_amplitude * np.sin(2 * times),
@@ -56,7 +56,7 @@ def flicker(num_frames: int, amplitude: float = 0.08) -> NDArray[np.float64]:
     return 1 + amplitude * np.sin(2 * np.pi * np.arange(num_frames) / (0.8 * num_frames))
 
 
-def stopped(image: Image.Image, path: Path, brightness: NDArray[np.float64]) -> list[Image.Image]:
+def stopped(image: Image.Image, path: CameraPath, brightness: NDArray[np.float64]) -> list[Image.Image]:
     """The clip: `image` along the path, its border continued in its own colour."""
     colour = border_colour(image)
     frames = (path.place(image, index, fill=colour, smooth=True) for index in range(len(path.dx)))
