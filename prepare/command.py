@@ -52,7 +52,7 @@ def check(dataset: Dataset, options: argparse.Namespace) -> list[str]:
         raise FileNotFoundError(f"there is no folder {root}; run: {dataset.command} --source DOWNLOADED --root {root}")
     manifest, published, present = read_manifest(root), dataset.published(options), dataset.names(root)
     known = manifest.sequences if manifest else {}
-    problems = []
+    problems = [] if known or present else ["it holds no sequences"]
     if manifest and manifest.version != dataset.version:
         problems.append(f"it was prepared by version {manifest.version} of {dataset.command}, now there is a newer one")
     for name in dict.fromkeys([*known, *present]):
@@ -117,12 +117,16 @@ def _work_through(
     options: argparse.Namespace,
     manifest: Manifest,
 ) -> list[str]:
-    """Prepare what is not there; the manifest is kept on disk as it grows. Returns the problems."""
-    problems, written = [], time.monotonic()
+    """Prepare what is not there; the manifest is kept on disk as it grows. Returns the problems.
+
+    What is known stays in the manifest even if this source does not hold it: splits may be prepared one by one.
+    """
+    problems: list[str] = []
+    written = time.monotonic()
+    manifest.sequences |= known
     try:
         for job in jobs:
             if job.name in known:
-                manifest.sequences[job.name] = known[job.name]
                 continue
             facts, found = _do(job, dataset, options)
             problems += found
@@ -173,10 +177,8 @@ def _missing(published: Mapping[str, object], present: Collection[str], options:
     missing = [name for name in published if name not in present]
     if not missing or options.partial:
         return []
-    return [
-        f"{len(missing)} of {len(published)} published sequences are missing: {', '.join(missing)}; if a part is enough, "
-        "say --partial"
-    ]
+    count = f"{len(missing)} of {len(published)} published sequences are missing"
+    return [f"{count}: {', '.join(missing)}; if a part is enough, say --partial"]
 
 
 def _wrong_count(name: str, published: Mapping[str, int | None], facts: Facts | None) -> list[str]:

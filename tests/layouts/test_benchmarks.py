@@ -20,13 +20,9 @@ def make(root: Path, files: list[str]) -> Path:
 
 def davis_tree(root: Path, sequences: list[str], frames: int = 3) -> Path:
     """The official layout with empty files."""
-    stems = [
-        f"{kind}/480p/{name}/{k:05d}"
-        for kind in ("JPEGImages", "Annotations")
-        for name in sequences
-        for k in range(frames)
-    ]
-    return make(root, [f"{stem}.{'jpg' if stem.startswith('JPEG') else 'png'}" for stem in stems])
+    parts = (("JPEGImages", "jpg"), ("Annotations", "png"))
+    names = [f"480p/{name}/{k:05d}" for name in sequences for k in range(frames)]
+    return make(root, [f"{kind}/{name}.{suffix}" for kind, suffix in parts for name in names])
 
 
 def test_published_lists() -> None:

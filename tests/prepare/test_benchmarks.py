@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import hashlib
 import os
 import shutil
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from motion4d.io.images import write_image
 from motion4d.layouts.davis import davis2017
 from motion4d.layouts.fbms import fbms59
 from motion4d.layouts.segtrack import segtrack
+from prepare import command
 from prepare.command import run
 from prepare.dataset import Download
 from tests.prepare.exported import DATASETS, prepare, truth
@@ -116,8 +120,6 @@ def test_archives_any_nesting_and_again(
 def test_an_interrupted_run_goes_on(
     downloads: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from prepare import command
-
     work = command.write_files
 
     def interrupted(job: command.Job, *more: object) -> None:
@@ -134,6 +136,16 @@ def test_an_interrupted_run_goes_on(
     assert prepare(DATASETS["segtrack"], downloads["segtrack"], tmp_path) == 0
     assert "procedural0000: 7" not in capsys.readouterr().out  # it was there already
     assert len(loaded("segtrack", tmp_path)) == 2
+
+
+def test_splits_one_by_one(downloads: dict[str, list[str]], tmp_path: Path) -> None:
+    """A second source adds its sequences; those of the first stay, whatever interrupts the second run."""
+    for number in (0, 1):
+        name = f"procedural000{number}"
+        source = shutil.copytree(Path(downloads["fbms"][0]) / name, tmp_path / str(number) / "Set" / name)
+        assert prepare(DATASETS["fbms"], [source.parent], tmp_path / "root") == 0
+    assert list(read_json(tmp_path / "root" / "manifest.json")["sequences"]) == ["procedural0000", "procedural0001"]
+    assert len(loaded("fbms", tmp_path / "root")) == 2
 
 
 def test_another_policy_is_another_conversion(
@@ -169,9 +181,7 @@ def test_missing_sequences_are_named(
     assert last in capsys.readouterr().err
 
 
-def _defaults(name: str) -> object:
-    import argparse
-
+def _defaults(name: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     DATASETS[name].arguments(parser)
     return parser.parse_args([])
@@ -183,10 +193,10 @@ def test_a_missing_image_a_missing_mask_another_size(
 ) -> None:
     """The broken sequence is named, the other one is prepared; mended, the same command completes."""
     sources = copied(downloads[name], tmp_path / "source")
-    images = sorted((sources[-1]).rglob(f"*mages/**/{IMAGE[name]}" if name != "fbms" else IMAGE[name]))
-    masks = sorted(file for file in sources[0].rglob(MASK[name]) if "JPEGImages" not in str(file))
-    image = next(file for file in reversed(images) if "procedural0001" in str(file))
-    mask = next(file for file in reversed(masks) if "procedural0001" in str(file))
+    files = [file for file in sorted(sources[-1].rglob(IMAGE[name])) if "procedural0001" in file.parts]
+    image = next(file for file in files if "GroundTruth" not in file.parts)
+    files = [file for file in sorted(sources[0].rglob(MASK[name])) if "procedural0001" in file.parts]
+    mask = next(file for file in files if "JPEGImages" not in file.parts)
     for victim in (image, mask):
         content = victim.read_bytes()
         victim.unlink()
@@ -255,6 +265,8 @@ def test_unusable_sources(downloads: dict[str, list[str]], tmp_path: Path, capsy
     assert "davischallenge.org" in capsys.readouterr().err
     assert run(DATASETS["davis"], ["--check", "--root", str(tmp_path / "nowhere")]) == 1
     assert "run: python -m prepare.davis --source DOWNLOADED" in capsys.readouterr().err
+    assert run(DATASETS["davis"], ["--check", "--partial", "--root", str(tmp_path / "empty")]) == 1
+    assert "it holds no sequences" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links")
@@ -288,6 +300,12 @@ def test_download(downloads: dict[str, list[str]], tmp_path: Path, capsys: pytes
         assert run(gone, [*arguments[:-1], str(tmp_path / "gone")]) == 1
         assert "answers 404" in capsys.readouterr().err
     assert len(loaded("segtrack", tmp_path / "root")) == 2
+
+
+def test_it_works_without_torch() -> None:
+    names = ", ".join(f"prepare.{name}" for name in NAMES)
+    code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
