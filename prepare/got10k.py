@@ -41,7 +41,7 @@ def mask_folder(sequence: Path) -> Path:
 
 def _files(images: Path, masks: Path, name: str) -> Files:
     files = paired(name, images, masks, prepare="python -m prepare.got10k with complete sources", sparse=True)
-    frames = {f"{name}/images/{image.name}": image for image in files.images}
+    frames: Files = {f"{name}/images/{image.name}": image for image in files.images}
     return frames | {f"{name}/masks/{mask.name}": mask for mask in images_in(masks)}
 
 

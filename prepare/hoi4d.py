@@ -48,7 +48,8 @@ def _files(name: str, video: Path, annotations: Path) -> Files:
         raise FileNotFoundError(f"{folder} holds no label images (00000.png and so on)")
     if not video.is_file():
         raise FileNotFoundError(f"there is no {video}")
-    frames, files = _Frames(video), {}
+    frames = _Frames(video)
+    files: Files = {}
     for number in chosen:
         files[f"{hoi4d.IMAGES}/{name}/{number:05d}.png"] = partial(frames.write, number)
         files[f"{hoi4d.MASKS}/{name}/{number:05d}.png"] = partial(_write_coloured, labels[number])
