@@ -17,7 +17,17 @@ from motion4d.cli import build, compose
 from motion4d.clip import Clip
 from motion4d.data.procedural.dataset import ProceduralClips
 from motion4d.io.files import check_writable
-from prepare.export import davis, davis_moving, fbms, segtrack
+from prepare.export import (
+    davis,
+    davis_moving,
+    dynamic_replica,
+    dynamicverse,
+    fbms,
+    got10k,
+    gotmoving,
+    hoi4d,
+    segtrack,
+)
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -35,6 +45,11 @@ LAYOUTS = {
     "davis_moving": Layout(davis_moving.write, ("DAVIS17-motion", "DAVIS")),
     "fbms": Layout(fbms.write, ("Testset",)),
     "segtrack": Layout(segtrack.write, ("SegTrackv2",)),
+    "got10k": Layout(got10k.write, ("GOT-10k/train", "masks")),
+    "gotmoving": Layout(gotmoving.write, ("GOT-10k/train", "masks")),
+    "hoi4d": Layout(hoi4d.write, ("HOI4D_release", "HOI4D_annotations")),
+    "dynamic_replica": Layout(dynamic_replica.write, ("dynamic_replica_data",)),
+    "dynamicverse": Layout(dynamicverse.write, ("DynamicVerse",)),
 }
 
 

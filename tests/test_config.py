@@ -119,6 +119,28 @@ def test_published_schedule_of_geomotion() -> None:
     assert config.backbone.normalizations == 2
 
 
+def test_published_data_of_geomotion() -> None:
+    data = composed("+experiment=geomotion_paper").data
+    assert list(data.train.shares.values()) == [0.15, 0.2, 0.2, 0.25, 0.2]
+    parts = data.train.datasets
+    assert list(parts) == list(data.train.shares)
+    assert {name: part.frames.get("strides") for name, part in parts.items()} == {
+        "got10k": [4],
+        "hoi4d": [1],
+        "dynamic_replica": None,
+        "gotmoving": [1, 2, 4],
+        "dynamicverse": [1],
+    }
+    assert {part.frames.num_frames for part in parts.values()} == {12}
+    assert (data.eval.layout.root, data.eval.frames.strides, data.eval.frames.centred) == ("data/test", [2], True)
+
+
+def test_the_published_recipe_also_builds_on_procedural_scenes() -> None:
+    config = composed("+experiment=geomotion_paper", "data=procedural", "data.train.num_frames=12")
+    assert len(built_without_memory(config.data)["train"]) == 20000
+    assert "datasets" not in config.data.train
+
+
 @pytest.mark.parametrize("target", ["os.system", "torch.load", "torch.hub.load", "subprocess.run"])
 def test_only_our_own_names_are_built(target: str) -> None:
     with pytest.raises(ValueError, match="is not allowed"):

@@ -105,9 +105,15 @@ class Evaluate:
         self.save_masks = save_masks
         self.refine = refine
 
+    def check_data(self) -> None:
+        """Look for the sequences: a ValueError or FileNotFoundError of one sentence if there are none."""
+        if sum(len(clips) for clips in self.groups.values()) == 0:
+            raise ValueError("the evaluation data has no sequences")
+
     def run(self) -> dict[str, Any]:
         """Load weights, score everything, write the run folder; returns the contents of metrics.json."""
         self.runtime.apply_threads()
+        self.check_data()
         if needs_weights(self.models[OURS]):
             load_task_weights(
                 self.models[OURS],
@@ -210,10 +216,7 @@ class Evaluate:
 
 def _groups(data: Any) -> Mapping[str, Clips]:
     """A mapping of named groups as it is; one dataset under the empty name, which takes each clip's own."""
-    groups = data if isinstance(data, Mapping) else {"": data}
-    if not any(len(clips) for clips in groups.values()):
-        raise ValueError("the evaluation data has no sequences")
-    return groups
+    return data if isinstance(data, Mapping) else {"": data}
 
 
 def _source(clip: Clip, group: str, index: int) -> Source:

@@ -91,6 +91,7 @@ class Train:
     def run(self) -> dict[str, Any]:
         """Train to the last step, evaluate, draw; returns the contents of metrics.json."""
         self.runtime.apply_threads()
+        self.evaluation.check_data()  # now, not after days of training
         seed_everything(self.seed)
         source = find_checkpoint(self.resume, self.folder / "checkpoints")
         # before a resume too: checkpoints hold only what is trained

@@ -1,10 +1,12 @@
 """Label images: the numbers that a file stores, not the colours that a viewer shows. No torch.
 
-Palette images (DAVIS annotations) give their indices, grey images their values; transparency is ignored.
+Palette images (DAVIS annotations) give their indices, grey images their values; transparency is ignored. An npz file
+holds one mask per instance (GotMoving).
 """
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,12 @@ from PIL import Image
 
 
 def read_labels(path: str | Path) -> np.ndarray:
-    """A label image -> [H, W] integers. A ValueError names a file that cannot be decoded.
+    """A label image or npz file -> [H, W] integers. A ValueError names a file that cannot be decoded.
 
     Images of several channels give the largest one: any non-zero channel makes a pixel non-zero.
     """
+    if Path(path).suffix == ".npz":
+        return _read_instances(path)
     values, _ = _decode(path)
     return values.max(axis=-1) if values.ndim == 3 else values
 
@@ -54,3 +58,21 @@ def _decode(path: str | Path) -> tuple[np.ndarray, str]:
     elif mode == "RGBA":
         values = values[..., :3]
     return (values.astype(np.uint8) if values.dtype == bool else values), mode
+
+
+def _read_instances(path: str | Path) -> np.ndarray:
+    """Arrays "0", "1", ... [H, W] or [1, H, W] of an npz file: instance i is labelled i + 1, later ones lie on top."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = sorted((name for name in archive.files if name.isdecimal()), key=int)
+            masks = [archive[name] for name in names]
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"cannot decode the masks {path} ({error}); restore or remove this file") from error
+    if not masks:
+        raise ValueError(f'{path} holds no arrays named "0", "1", ...: it is no file of instance masks')
+    labels = np.zeros(masks[0].shape[-2:], np.int32)
+    for instance, mask in enumerate(masks, 1):
+        labels[mask.reshape(labels.shape) > 0] = instance
+    return labels

@@ -12,11 +12,15 @@ from typing import Any
 import pytest
 import torch
 
+from motion4d.data.frame_choice import Strided
+from motion4d.data.sequence_clips import SequenceClips
 from motion4d.engine.ema import Ema
 from motion4d.engine.progress import Progress
 from motion4d.engine.schedule import Constant, Cosine, CosinePerEpoch
 from motion4d.engine.training import Training
 from motion4d.io.weights import read_state_dict
+from motion4d.layouts.hoi4d import hoi4d
+from motion4d.layouts.sequence import SequenceFiles
 from tests.engine.toys import FailingLosses, ToyClips, ToyModel, toy_losses, toy_task
 
 
@@ -40,6 +44,18 @@ def test_a_training_lowers_the_loss_and_leaves_its_folder(tmp_path: Path) -> Non
     assert [f.name for f in sorted((tmp_path / "checkpoints").iterdir())] == ["step_00000039", "step_00000040"]
     assert sorted(_weights(tmp_path)) == ["net.0.bias", "net.0.weight", "net.3.bias", "net.3.weight"]
     assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_missing_data_is_known_before_the_first_step(tmp_path: Path) -> None:
+    def layout() -> list[SequenceFiles]:
+        return hoi4d(tmp_path / "nowhere")
+
+    for part in ("train", "eval"):
+        data = {"train": ToyClips(), "eval": ToyClips(3)} | {part: SequenceClips("test", layout, Strided(3))}
+        task = toy_task(tmp_path / part, data=data)
+        with pytest.raises(FileNotFoundError, match="there is no .*nowhere; run: python -m prepare.hoi4d"):
+            task.run()
+        assert not (tmp_path / part / "training.csv").exists()
 
 
 @pytest.mark.parametrize("workers", [0, 2])

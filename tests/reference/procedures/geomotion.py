@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,9 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from motion4d.clip import Clip, Flow, Motion
+from motion4d.data.colours import Look
+from motion4d.data.crops import CentreSquare, SquareAroundMotion
+from motion4d.data.pictures import Box, Pictures
+from motion4d.data.stop_view import border_colour, flicker, smooth_path, stopped
 from motion4d.framing import Native
 from motion4d.geometry.projection import transform_points
 from motion4d.losses.compose import WeightedSum
@@ -270,6 +276,60 @@ def sam2_refine(case: Case) -> Outputs:
     refined = refiner(frames, masks * factors.view(-1, 1, 1), threshold=threshold)
     counts = refined.sum((1, 2))
     return _numpy({"refined": refined.to(torch.uint8), "refined_counts": counts, "prompts": torch.tensor(tracker.rows)})
+def stop_trajectory(case: Case) -> Outputs:
+    """The path of the view in which everything stands still."""
+    params = case.params
+    path = smooth_path(
+        params["num_frames"],
+        params["crop_width"],
+        translate_share=params["translate_share"],
+        scale_amplitude=params["scale_amplitude"],
+    )
+    return {"abs_dx": abs(path.dx), "abs_dy": abs(path.dy), "scale": path.scale}
+
+
+def _pictures(images: np.ndarray | None, masks: np.ndarray) -> Pictures:
+    frames = masks if images is None else images
+    return Pictures([Image.fromarray(image) for image in frames], [Image.fromarray(mask) for mask in masks])
+
+
+CROPS = {"center": CentreSquare(), "smart": SquareAroundMotion()}
+
+
+def triview(case: Case) -> Outputs:
+    """One view of a clip, everything random given."""
+    params = case.params
+    pictures = _pictures(case.inputs["images"], case.inputs["masks"])
+    if params["mode"] == "stop":
+        count, middle = len(pictures.images), len(pictures.images) // 2
+        path = smooth_path(
+            count,
+            params["crop"][2],
+            signs=(params["sign_x"], params["sign_y"]),
+            translate_share=params["translate_share"],
+            scale_amplitude=params["scale_amplitude"],
+        )
+        images = stopped(pictures.images[middle], path, flicker(count, params["brightness_amplitude"]))
+        masks = [path.place(pictures.masks[middle], index, fill=0, smooth=False) for index in range(count)]
+        pictures = Pictures(images, masks)
+    else:
+        look = Look(**{field.name: params.get(field.name) for field in dataclasses.fields(Look)})
+        pictures = Pictures([look(image) for image in pictures.images], pictures.masks)
+    pictures = (pictures.mirrored() if params["flip"] else pictures).cropped(Box(*params["crop"]))
+    return {name: np.stack([np.asarray(one) for one in getattr(pictures, name)]) for name in ("images", "masks")}
+
+
+def triview_crop(case: Case) -> Outputs:
+    """Where the crop of a view lies."""
+    pictures = _pictures(None, case.inputs["masks"])
+    masks = pictures.mirrored().masks if case.params["flip"] else pictures.masks
+    return {"crop": np.array(CROPS[case.params["crop_strategy"]](masks))}
+
+
+def triview_edge_colour(case: Case) -> Outputs:
+    """What lies beyond the border of a moved frame."""
+    image = Image.fromarray(case.inputs["images"][case.params["frame"]])
+    return {"edge_mean": np.array(border_colour(image))}
 
 
 def _numpy(outputs: dict[str, Tensor]) -> Outputs:
@@ -286,4 +346,8 @@ PROCEDURES = {
     "flow_fusion": flow_fusion,
     "raft_flow": raft_flow,
     "sam2_refine": sam2_refine,
+    "stop_trajectory": stop_trajectory,
+    "triview": triview,
+    "triview_crop": triview_crop,
+    "triview_edge_colour": triview_edge_colour,
 }
