@@ -37,7 +37,7 @@ def segment_source(
     logits = segment_stream(
         model,
         watch.each("reading", source),
-        window,
+        window.fitted(source.length),
         device=runtime.torch_device,
         autocast=runtime.autocast,
         source=Source(sequence=source.name, frames=source.stems, frame_rate=source.frame_rate),
