@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from motion4d.cli import build, compose
-from motion4d.engine.estimate_flow import describe_estimator
+from motion4d.engine.segment import describe_part
 from motion4d.engine.flow_stream import FlowPair, flow_stream, frame_names, prepare_estimator
 from motion4d.engine.runtime import Runtime
 from motion4d.flow.base import FlowEstimator
@@ -66,7 +66,7 @@ def compute(
     A ValueError if the files there belong to other frames or come from another estimator.
     """
     source.check()
-    record = {"estimator": describe_estimator(estimator), "size": list(source.size), "frames": source.length}
+    record = {"estimator": describe_part(estimator), "size": list(source.size), "frames": source.length}
     if _is_finished(folder, record, suffix):
         return 0
     start = max(0, _complete_pairs(source, folder, suffix) - 1)  # at least the last pair: a video ends where it ends

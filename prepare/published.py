@@ -41,6 +41,8 @@ _UNIMATCH_LICENCE = (
     "that of github.com/autonomousvision/unimatch; the weights were trained on research datasets whose own terms apply "
     "as well."
 )
+_SAM2 = "https://dl.fbaipublicfiles.com/segment_anything_2/092824"
+_SAM2_LICENCE = "Apache-2.0."
 
 FILES = {
     published.name: published
@@ -109,6 +111,34 @@ FILES = {
             url=f"{_UNIMATCH}/gmflow-scale2-regrefine6-mixdata-train320x576-4e7b215d.pth",
             size="30 MB",
             licence=_UNIMATCH_LICENCE,
+        ),
+        Published(
+            name="sam2_tiny",
+            title="SAM 2.1 tiny, 39 M parameters (Ravi et al., 2024)",
+            url=f"{_SAM2}/sam2.1_hiera_tiny.pt",
+            size="156 MB",
+            licence=_SAM2_LICENCE,
+        ),
+        Published(
+            name="sam2_small",
+            title="SAM 2.1 small, 46 M parameters (Ravi et al., 2024)",
+            url=f"{_SAM2}/sam2.1_hiera_small.pt",
+            size="184 MB",
+            licence=_SAM2_LICENCE,
+        ),
+        Published(
+            name="sam2_base_plus",
+            title="SAM 2.1 base plus, 81 M parameters (Ravi et al., 2024)",
+            url=f"{_SAM2}/sam2.1_hiera_base_plus.pt",
+            size="324 MB",
+            licence=_SAM2_LICENCE,
+        ),
+        Published(
+            name="sam2_large",
+            title="SAM 2.1 large, 224 M parameters (Ravi et al., 2024)",
+            url=f"{_SAM2}/sam2.1_hiera_large.pt",
+            size="898 MB",
+            licence=_SAM2_LICENCE,
         ),
     )
 }

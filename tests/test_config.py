@@ -26,13 +26,14 @@ GROUPS = [
     "model",
     "optimizer",
     "paths",
+    "refine",
     "runtime",
     "scheduler",
     "task",
 ]
 KEYS = [
     *("backbone", "baselines", "checkpoint", "data", "flow", "input", "loss", "model", "name", "optimizer", "output"),
-    *("paths", "pretrained", "resume", "runtime", "scheduler", "seed", "task", "threshold", "training", "window"),
+    *("paths", "pretrained", "refine", "resume", "runtime", "scheduler", "seed", "task", "threshold", "training", "window"),
 ]
 
 

@@ -14,7 +14,7 @@ from motion4d.engine.collection import identity, run_sequences
 from motion4d.engine.flow_results import FlowWriter, finished_flow
 from motion4d.engine.flow_stream import PIXELS_AT_ONCE, flow_stream, prepare_estimator
 from motion4d.engine.runtime import Runtime
-from motion4d.engine.segment import weights_checksum
+from motion4d.engine.segment import describe_part
 from motion4d.engine.stopwatch import Stopwatch, log_progress
 from motion4d.flow.base import FlowEstimator
 from motion4d.io.files import check_writable
@@ -123,7 +123,7 @@ class EstimateFlow:
             "fps": self.fps,
             "max_frames": self.max_frames,
             "precision": "bf16" if self.runtime.is_bf16 else "fp32",
-            "flow": describe_estimator(self.estimator),
+            "flow": describe_part(self.estimator),
         }
 
     def _summary(self, source: FrameSource, pairs: int, watch: Stopwatch) -> dict[str, Any]:
@@ -138,11 +138,3 @@ class EstimateFlow:
             "seconds": watch.seconds(),
             "settings": self._settings(source),
         }
-
-
-def describe_estimator(estimator: Any) -> dict[str, Any]:
-    """What tells one estimator from another in a summary: class, plain settings, and a checksum over its weights."""
-    plain = (bool, int, float, str, Path, type(None))
-    settings = {name: value for name, value in vars(estimator).items() if isinstance(value, plain)}
-    shown = {name: str(v) if isinstance(v, Path) else v for name, v in settings.items() if not name.startswith("_")}
-    return {"class": type(estimator).__name__, **shown, "weights_checksum": weights_checksum(estimator)}

@@ -18,6 +18,7 @@ import torch
 from motion4d.clip import Clip, Source
 from motion4d.data.sampling import Clips
 from motion4d.engine.errors import Incomplete
+from motion4d.engine.refining import prepare_refiner, refine_clip
 from motion4d.engine.run_folder import RunFolder
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.scoring import MAIN, grouped, mean_scores, score_sequence
@@ -25,6 +26,7 @@ from motion4d.engine.segment import prepare_inference
 from motion4d.engine.tables import aligned
 from motion4d.engine.weights import load_task_weights, needs_weights
 from motion4d.engine.windows import Window, segment_clip
+from motion4d.refine.base import Refiner
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +71,8 @@ class Report:
 class Evaluate:
     """The task. data: has "eval", a dataset of whole sequences or a mapping group -> dataset.
 
-    baselines: name -> other models with the same interface; None leaves one out. checkpoint, shipped: engine.weights.
+    baselines: name -> other models with the same interface; None leaves one out. refine: makes better masks of what our
+    model says (motion4d.refine), not of the baselines. checkpoint, shipped: engine.weights.
     """
 
     is_distributed = True
@@ -88,6 +91,7 @@ class Evaluate:
         checkpoint: str | None = "auto",
         shipped: str | None = None,
         save_masks: bool = False,
+        refine: Refiner | None = None,
     ) -> None:
         self.models = {OURS: model, **{name: one for name, one in (baselines or {}).items() if one is not None}}
         self.groups: Mapping[str, Clips] = _groups(data["eval"])
@@ -99,6 +103,7 @@ class Evaluate:
         self.checkpoint = checkpoint
         self.shipped = shipped
         self.save_masks = save_masks
+        self.refine = refine
 
     def run(self) -> dict[str, Any]:
         """Load weights, score everything, write the run folder; returns the contents of metrics.json."""
@@ -113,6 +118,7 @@ class Evaluate:
             )
         for model in self.models.values():
             prepare_inference(model, self.runtime)
+        prepare_refiner(self.refine, self.runtime)
         _log.info("evaluating on %s", self.runtime.describe())
         report = self.score()
         summary = self.write(report)
@@ -188,7 +194,11 @@ class Evaluate:
             clip.images.to(self.runtime.torch_device), estimated_flow=clip.estimated_flow, sources=clip.sources
         )
         motion = segment_clip(model, moved, self.window, autocast=self.runtime.autocast)
-        return motion.masks(self.threshold)[0]
+        if self.refine is None or model is not self.models[OURS]:
+            return motion.masks(self.threshold)[0]
+        return refine_clip(
+            moved.images[0], motion.probabilities[0], self.refine, runtime=self.runtime, threshold=self.threshold
+        )
 
     def _write_masks(self, masks: Any, source: Source) -> None:
         from motion4d.io.masks import write_mask

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from motion4d.engine.collection import identity, run_sequences
+from motion4d.engine.refining import describe_refiner, prepare_refiner, refine_results
 from motion4d.engine.results import FrameResult, ResultWriter, finished_summary
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.segment import describe_model, place_model, prepare_inference, segment_source
@@ -29,6 +30,7 @@ from motion4d.engine.weights import load_task_weights, needs_weights
 from motion4d.engine.windows import MotionModel, Window
 from motion4d.io.files import check_writable
 from motion4d.io.frames import FrameSource, open_input
+from motion4d.refine.base import Refiner
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class SegmentedVideo:
 class Predict:
     """The task. checkpoint, shipped, pretrained: motion4d.engine.weights; fps, max_frames: motion4d.io.frames.
 
+    refine: makes better masks of the probabilities and the frames (motion4d.refine); None leaves them as they are.
     resume: "auto" passes over sequences that were finished with the same settings; "none" computes everything anew.
     """
 
@@ -65,6 +68,7 @@ class Predict:
         pretrained: Mapping[str, str] | None = None,
         checkpoint: str | None = "none",
         shipped: str | None = None,
+        refine: Refiner | None = None,
     ) -> None:
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold is a probability between 0 and 1, not {threshold}")
@@ -83,6 +87,7 @@ class Predict:
         self.pretrained = pretrained or {}
         self.checkpoint = checkpoint
         self.shipped = shipped
+        self.refine = refine
 
     def run(self) -> dict[str, Any]:
         """Segment every sequence; returns name -> summary of those that are finished, now or from before."""
@@ -121,12 +126,16 @@ class Predict:
         _log.info("%s: %s", folder, _title(source, writer.moving_share))
 
     def _segment(self, source: FrameSource, watch: Stopwatch) -> Iterator[FrameResult]:
-        return segment_source(
+        results = segment_source(
             self.model, source, window=self.window, runtime=self.runtime, threshold=self.threshold, watch=watch
         )
+        if self.refine is None:
+            return results
+        refined = refine_results(results, self.refine, runtime=self.runtime, threshold=self.threshold)
+        return watch.each("refining", refined)
 
     def _load_weights(self) -> None:
-        """Load what `pretrained` and `checkpoint` name, and bring the model to its device."""
+        """Load what `pretrained` and `checkpoint` name, and bring model and refiner to their device."""
         if needs_weights(self.model):
             load_task_weights(
                 self.model,
@@ -136,6 +145,7 @@ class Predict:
                 pretrained=self.pretrained,
             )
         prepare_inference(self.model, self.runtime)
+        prepare_refiner(self.refine, self.runtime)
 
     def _settings(self, source: FrameSource) -> dict[str, Any]:
         """Everything that a result depends on: if it has not changed, the sequence need not be computed again."""
@@ -148,6 +158,7 @@ class Predict:
             "probabilities": self.save_probabilities,
             "precision": "bf16" if self.runtime.is_bf16 else "fp32",
             "model": describe_model(self.model),
+            "refine": describe_refiner(self.refine),
         }
 
     def _summary(self, source: FrameSource, moving_share: Sequence[float], watch: Stopwatch) -> dict[str, Any]:
@@ -182,10 +193,11 @@ def segment_video(
     runtime: Runtime | None = None,
     fps: float | None = None,
     max_frames: int | None = None,
+    refine: Refiner | None = None,
 ) -> SegmentedVideo:
     """Which pixels of one video (or folder, or glob of frames) move in the world.
 
-    model: by default the small one whose weights ship with the package. output: a folder that gets the files of
+    model: by default the small one whose weights ship with the package. refine: as in `Predict`. output: a folder that gets the files of
     task=predict too. The result holds all frames at once; for long videos use `Predict`, whose memory does not grow.
     """
     sources = open_input(input, fps=fps, max_frames=max_frames)
@@ -195,8 +207,11 @@ def segment_video(
         from motion4d.engine.shipped import SHIPPED_WINDOW, shipped_model
 
         model, window = shipped_model(), window or SHIPPED_WINDOW
-    task = Predict(model, input, output=output or ".", runtime=runtime, window=window, threshold=threshold)
+    task = Predict(
+        model, input, output=output or ".", runtime=runtime, window=window, threshold=threshold, refine=refine
+    )
     place_model(model, task.runtime)
+    prepare_refiner(refine, task.runtime)
     results = task._segment(sources[0], Stopwatch()) if output is None else task.write_results(sources[0])
     frames = [(result.mask, result.probabilities.astype(np.float16)) for result in results]
     masks, probabilities = (torch.from_numpy(np.stack(maps)) for maps in zip(*frames, strict=True))

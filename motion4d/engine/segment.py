@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -75,6 +76,14 @@ def describe_model(model: Any) -> dict[str, Any]:
         "framing": repr(framing) if is_dataclass(framing) else type(framing).__name__,
         "weights_checksum": weights_checksum(model),
     }
+
+
+def describe_part(part: Any) -> dict[str, Any]:
+    """What tells one part of a pipeline from another: class, plain settings, and a checksum over its weights."""
+    plain = (bool, int, float, str, Path, type(None))
+    settings = {name: value for name, value in vars(part).items() if isinstance(value, plain)}
+    shown = {name: str(v) if isinstance(v, Path) else v for name, v in settings.items() if not name.startswith("_")}
+    return {"class": type(part).__name__, **shown, "weights_checksum": weights_checksum(part)}
 
 
 def weights_checksum(model: Any) -> str:

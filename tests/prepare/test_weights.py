@@ -29,6 +29,10 @@ FREE = {
     "gmflow",
     "gmflow_scale2",
     "unimatch",
+    "sam2_tiny",
+    "sam2_small",
+    "sam2_base_plus",
+    "sam2_large",
 }  # no non-commercial clause
 SAFETENSORS = save({"a": np.arange(50_000, dtype=np.float32)})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,8 @@ from motion4d.models.geomotion import GeoMotion
 from motion4d.models.geomotion_weights import to_published
 from motion4d.models.motion_fusion import MotionFusion
 from motion4d.models.motion_head import PUBLISHED_PREFIXES, FusionHead, from_published_head
+from motion4d.refine.base import Prompts
+from motion4d.refine.even_odd import EvenOdd
 from tests.reference.manifest import Case
 from tests.reference.procedures.flow import raft_flow
 from tests.reference.procedures.pi3 import build as build_pi3
@@ -238,6 +240,38 @@ def flow_fusion(case: Case) -> Outputs:
     return _numpy(outputs | {"vectors_max": flow_input.vectors_max(flow)})
 
 
+class NearestPrompt:
+    """The stand-in for a mask tracker: every frame gets the prompt of the nearest prompted one."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[int]] = []  # [pass, frame, object, prompt pixels]
+
+    def load(self) -> None:
+        """Nothing to read."""
+
+    def encode(self, images: Tensor) -> int:
+        """How many frames there are."""
+        return len(images)
+
+    def propagate(self, clip: int, prompts: Prompts) -> Iterator[tuple[int, Tensor]]:
+        """Logits 2 m - 1 + 0.01 t of the nearest prompt m, the lower one of two."""
+        ((number, masks),) = prompts.items()
+        self.rows += [[(min(masks) + 1) % 2, frame, number, int(mask.sum())] for frame, mask in masks.items()]
+        for frame in range(clip):
+            nearest = min(masks, key=lambda prompted: (abs(prompted - frame), prompted))
+            yield frame, 2 * masks[nearest][None].float() - 1 + 0.01 * frame
+
+
+def sam2_refine(case: Case) -> Outputs:
+    """Even and odd frames refine each other; where there is nothing to refine with, the prompts' threshold acts."""
+    frames, masks, factors = (torch.from_numpy(case.inputs[k]) for k in ("frames", "motion_mask", "mask_factor"))
+    threshold, tracker = case.params["prompt_threshold"], NearestPrompt()
+    refiner = EvenOdd(tracker, prompt_threshold=threshold)
+    refined = refiner(frames, masks * factors.view(-1, 1, 1), threshold=threshold)
+    counts = refined.sum((1, 2))
+    return _numpy({"refined": refined.to(torch.uint8), "refined_counts": counts, "prompts": torch.tensor(tracker.rows)})
+
+
 def _numpy(outputs: dict[str, Tensor]) -> Outputs:
     return {name: value.detach().numpy() for name, value in outputs.items()}
 
@@ -251,4 +285,5 @@ PROCEDURES = {
     "loss_gradient": loss_gradient,
     "flow_fusion": flow_fusion,
     "raft_flow": raft_flow,
+    "sam2_refine": sam2_refine,
 }
