@@ -32,7 +32,7 @@ GROUPS = [
     "task",
 ]
 KEYS = [
-    *("backbone", "baselines", "checkpoint", "data", "flow", "input", "loss", "model", "name", "optimizer", "output"),
+    *("backbone", "baselines", "checkpoint", "data", "evaluation", "flow", "input", "loss", "model", "name", "optimizer", "output"),
     *("paths", "pretrained", "refine", "resume", "runtime", "scheduler", "seed", "task", "threshold", "training", "window"),
 ]
 

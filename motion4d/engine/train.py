@@ -17,7 +17,9 @@ from motion4d.data.framed import Framed
 from motion4d.data.sampling import Clips
 from motion4d.data.with_flow import WithFlow
 from motion4d.engine.checkpoints import find_checkpoint
-from motion4d.engine.evaluate import OURS, Evaluate
+from motion4d.engine.evaluate import Evaluate
+from motion4d.engine.evaluation import Evaluation
+from motion4d.engine.inference import OURS
 from motion4d.engine.loop import Loop, Losses, MakeOptimizer
 from motion4d.engine.pictures import draw_examples
 from motion4d.engine.runtime import Runtime, seed_everything
@@ -52,6 +54,7 @@ class Train:
         window: Window | None = None,
         threshold: float = 0.5,
         baselines: Mapping[str, Any] | None = None,
+        evaluation: Evaluation | None = None,
         pretrained: Mapping[str, str] | None = None,
         checkpoint: str | None = None,
         resume: str = "auto",
@@ -73,6 +76,7 @@ class Train:
             window=window,
             threshold=threshold,
             baselines=baselines,
+            evaluation=evaluation,
         )
         self.make_loop = partial(
             Loop,
