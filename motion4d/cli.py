@@ -158,6 +158,10 @@ def guarded(work: Callable[[], None], folder: Path, job: dict[str, Any]) -> int:
         note("interrupted")
         _log.error("interrupted; the same command with output=%s goes on from the last checkpoint", folder)
         return 130
+    except SystemExit:  # submitit's way out of a job that it has put back into the queue
+        note("requeued")
+        _log.warning("requeued: the job will go on in %s", folder)
+        raise
     except Exception as error:
         sentence = describe(error)
         note("incomplete" if isinstance(error, Incomplete) else "failed", sentence)

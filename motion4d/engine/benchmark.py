@@ -46,7 +46,7 @@ class BenchmarkGroup:
 
     def __init__(self, benchmark: Benchmark, inference: Inference, folder: Path, evaluation: Evaluation) -> None:
         self.name = benchmark.name
-        self.sequences = list(benchmark.sequences)
+        self.benchmark = benchmark
         self.protocol = evaluation.protocol_of(benchmark.protocol)
         self._folder = folder
         self._predictors = {
@@ -57,6 +57,11 @@ class BenchmarkGroup:
     def __len__(self) -> int:
         """Number of sequences."""
         return len(self.sequences)
+
+    @property
+    def sequences(self) -> Sequence[SequenceFiles]:
+        """Its sequences; asked for only when the work begins, since the data may not be there."""
+        return self.benchmark.sequences
 
     def folder(self, model: str) -> Path:
         """Where the predictions of a model lie."""

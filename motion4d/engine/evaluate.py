@@ -1,14 +1,16 @@
 """Evaluate: score a model, and baselines beside it, on the held-out sequences of `data`.
 
 Every sequence goes through the same windows as a prediction. One broken sequence does not end the evaluation: it is
-named, counted, and the run ends as incomplete. With several ranks each scores its share. The run folder gets
-sequences.csv, metrics.json and, on request, the masks in the form of the benchmark: masks/GROUP/SEQUENCE/STEM.png.
+named, counted, and the run ends as incomplete. Several ranks share the sequences. The run folder gets sequences.csv,
+metrics.json, pictures, predictions/MODEL/DATASET/SEQUENCE/STEM.png for published data sets, and on request masks of
+procedural ones: masks/GROUP/SEQUENCE/STEM.png.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,10 +31,11 @@ from motion4d.refine.base import Refiner
 
 _log = logging.getLogger(__name__)
 
+
 class Evaluate:
     """The task. data: has "eval", a data set of sequences or a mapping group -> data set.
 
-    A data set is clips that lie in memory, or one on disk with `sequences` (motion4d.engine.benchmark). baselines:
+    A data set is clips that lie in memory, or one on disk with a `protocol` (motion4d.engine.benchmark). baselines:
     name -> other models with the same interface; None leaves one out. refine: makes better masks of what our model says
     (motion4d.refine), not of the baselines. checkpoint, shipped: engine.weights. pictures: how many sequences are drawn.
     """
@@ -66,16 +69,16 @@ class Evaluate:
         self.shipped = shipped
         self.pictures = pictures
         self.weights = {name: "its own" if needs_weights(one) else "none needed" for name, one in self.models.items()}
-        inference = Inference(self.models, window or Window(), threshold, self.runtime, refine)
+        evaluation = evaluation or Evaluation()
+        window = replace(window or Window(), interleave=evaluation.interleave)
+        inference = Inference(self.models, window, threshold, self.runtime, refine)
         masks = self.folder.path / "masks" if save_masks else None
         self.groups: list[BenchmarkGroup | ClipGroup] = [
-            BenchmarkGroup(one, inference, self.folder.path / "predictions", evaluation or Evaluation())
-            if hasattr(one, "sequences")
+            BenchmarkGroup(one, inference, self.folder.path / "predictions", evaluation)
+            if hasattr(one, "protocol")
             else ClipGroup(name, one, inference, masks=masks)
             for name, one in _groups(data["eval"]).items()
         ]
-        if not any(len(group) for group in self.groups):
-            raise ValueError("the evaluation data has no sequences")
 
     def run(self) -> dict[str, Any]:
         """Load weights, score everything, write the run folder; returns the contents of metrics.json."""
@@ -109,7 +112,10 @@ class Evaluate:
         for model in self.models.values():
             place_model(model, self.runtime)
         report = Report()
-        for group, index in self._jobs()[state.process_index :: state.num_processes]:
+        jobs = self._jobs()
+        if not jobs:
+            raise ValueError("the evaluation data has no sequences")
+        for group, index in jobs[state.process_index :: state.num_processes]:
             group.run(index, report)
         if state.num_processes > 1:
             report = Report.joined(gather_object([report]))

@@ -1,4 +1,4 @@
-"""Evaluation: what decides how a published data set is predicted and scored, apart from model and windows."""
+"""Evaluation: what decides how sequences are predicted and scored, apart from the model and its windows."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from motion4d.metrics.protocols import PROTOCOLS, Protocol
 
 @dataclass(frozen=True)
 class Evaluation:
-    """protocol: name of the one to score by, None: each data set's own.
+    """interleave: number of groups of every so many-th frame that windows are cut from (GeoMotion, published: 4).
 
     labelled_only: of sequences that are labelled sparsely (FBMS-59) the model sees the labelled frames alone, as they
-    come, without interleaving (GeoMotion's published evaluation); otherwise it sees every frame.
+    come, without interleaving (GeoMotion, published); otherwise it sees every frame. protocol: name of the one to score
+    published data sets by (motion4d.metrics.protocols), None: each data set's own.
     """
 
-    protocol: str | None = None
+    interleave: int = 1
     labelled_only: bool = False
+    protocol: str | None = None
 
     def __post_init__(self) -> None:
+        if self.interleave < 1:
+            raise ValueError(f"evaluation.interleave is a number of groups, at least 1, not {self.interleave}")
         if self.protocol is not None:
             protocol_named(self.protocol)
 

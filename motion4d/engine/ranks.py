@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from motion4d.engine.errors import RankFailed
+from motion4d.engine.interrupt import requeued_after_ranks, stop_on_requeue
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ def run_ranks(work: Callable[..., None], arguments: tuple[Any, ...], *, num_proc
         old.unlink()
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     try:
-        notebook_launcher(_on_rank, (work, folder, arguments), num_processes=num_processes, use_port=free_port())
+        with requeued_after_ranks():
+            notebook_launcher(_on_rank, (work, folder, arguments), num_processes=num_processes, use_port=free_port())
     except ChildFailedError as error:
         raise _first_failure(folder) from error
 
@@ -68,6 +70,7 @@ def join_submitit() -> None:
 
 def _on_rank(work: Callable[..., None], folder: Path, arguments: tuple[Any, ...]) -> None:
     """The work, with its error written down where the parent finds it."""
+    stop_on_requeue()
     try:
         work(*arguments)
     except BaseException as error:

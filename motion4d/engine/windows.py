@@ -58,8 +58,6 @@ class Window:
                 f"a window needs a length of at least 2 and an overlap of 0 to length-1 frames, "
                 f"not length={self.length} and overlap={self.overlap}"
             )
-        if self.interleave < 1:
-            raise ValueError(f"window.interleave must be at least 1, not {self.interleave}")
 
     @property
     def stride(self) -> int:

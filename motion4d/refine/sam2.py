@@ -148,7 +148,10 @@ class Sam2Tracker(nn.Module):
         height, width = size
         scale = torch.tensor([width, height], dtype=torch.float32)
         coordinates = prompt.positions.float().cpu() / scale * self.image_size
-        return {"point_coords": coordinates[None, None], "point_labels": prompt.labels.cpu().to(torch.int32)[None, None]}
+        return {
+            "point_coords": coordinates[None, None],
+            "point_labels": prompt.labels.cpu().to(torch.int32)[None, None],
+        }
 
     @property
     def _device(self) -> torch.device:
