@@ -27,7 +27,7 @@ class Published:
         return f"{'confirmed' if self.confirmed else 'secondary'}: {self.source}"
 
 
-_SEMI = "davis2017-semi"
+_SEMI = "davis2017_semi"
 _UOVOS = "README of UOVOS"
 _TOOLKIT = "tests of the DAVIS 2017 toolkit"
 _PAGES = "pages about the paper"

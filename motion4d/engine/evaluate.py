@@ -37,7 +37,7 @@ class Evaluate:
 
     A data set is clips that lie in memory, or one on disk with a `protocol` (motion4d.engine.benchmark). baselines:
     name -> other models with the same interface; None leaves one out. refine: makes better masks of what our model says
-    (motion4d.refine), not of the baselines. checkpoint, shipped: engine.weights. pictures: how many sequences are drawn.
+    (motion4d.refine), not of the baselines. checkpoint, shipped: engine.weights. pictures: number of sequences drawn.
     """
 
     is_distributed = True

@@ -12,7 +12,6 @@ from motion4d.clip import Clip, Source
 from motion4d.io.images import write_image
 from motion4d.viz.comparison import comparison_sheet
 
-
 Example = tuple[Source, Clip, dict[str, Tensor]]  # where from, the clip, masks [N, H, W] per model
 
 
