@@ -1,40 +1,17 @@
-"""Folders of masks, `FOLDER/SEQUENCE/STEM.png`: annotations beside somebody's predictions, matched by stem. No torch.
+"""Folders of masks, `FOLDER/SEQUENCE/STEM.png`, annotations or predictions: files by sequence and stem. No torch.
 
 A folder that holds images itself is one sequence of the folder's name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from motion4d.io.files import natural_key
 
 MASK_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"})  # JPEG changes what is zero
-
-
-@dataclass(frozen=True)
-class MaskSequence:
-    """Annotation and prediction files of one sequence, by stem, in natural order of the annotations' stems."""
-
-    name: str
-    truth: dict[str, Path]
-    prediction: dict[str, Path]
-
-    @property
-    def frames(self) -> list[str]:
-        """Stems of the annotated frames, in order."""
-        return list(self.truth)
-
-    def check_stems(self, scored: Sequence[str], *, extra_allowed: bool) -> None:
-        """ValueError if a scored frame has no prediction, or (unless allowed) a prediction has no annotation."""
-        missing = [stem for stem in scored if stem not in self.prediction]
-        extra = [stem for stem in self.prediction if stem not in self.truth]
-        if missing:
-            raise ValueError(f"{len(missing)} of {len(scored)} scored frames have no prediction: {_some(missing)}")
-        if extra and not extra_allowed:
-            raise ValueError(f"{len(extra)} predictions have no annotation: {_some(extra)}")
 
 
 def sequence_names(folder: Path) -> list[str]:
@@ -49,10 +26,29 @@ def sequence_names(folder: Path) -> list[str]:
     return sorted(names, key=natural_key)
 
 
-def pair_sequences(annotations: Path, predictions: Path, names: Sequence[str]) -> Iterator[MaskSequence]:
-    """The files of each named sequence; a folder that is missing gives no files."""
-    for name in names:
-        yield MaskSequence(name, _masks(_folder_of(annotations, name)), _masks(_folder_of(predictions, name)))
+def mask_files(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Path]]:
+    """Sequence -> stem -> file, stems in natural order; a folder that is missing gives no files.
+
+    A ValueError if two files are masks of one frame.
+    """
+    return {name: _masks(_folder_of(folder, name)) for name in names}
+
+
+def by_position(files: Mapping[str, Path], pattern: str, stems: Sequence[str]) -> dict[str, Path]:
+    """Files named by a frame's position, such as dynamic_mask_12.png -> stem of that frame (from 0) -> file.
+
+    pattern: a stem with * in place of the position. Files of other names are left out; a position without a frame is a
+    ValueError.
+    """
+    before, star, after = pattern.partition("*")
+    if not star or "*" in after:
+        raise ValueError(f"the pattern {pattern!r} needs exactly one * in place of the frame's position")
+    name = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    found = {int(match[1]): file for stem, file in files.items() if (match := name.fullmatch(stem))}
+    beyond = sorted(position for position in found if position >= len(stems))
+    if beyond:
+        raise ValueError(f"there are {len(stems)} annotated frames, but also {found[beyond[0]].name} and the like")
+    return {stems[position]: found[position] for position in sorted(found)}
 
 
 def _folder_of(folder: Path, name: str) -> Path:
@@ -60,7 +56,6 @@ def _folder_of(folder: Path, name: str) -> Path:
 
 
 def _masks(folder: Path) -> dict[str, Path]:
-    """Stem -> file, in natural order; a ValueError if two files share a stem."""
     if not folder.is_dir():
         return {}
     files = [file for file in folder.iterdir() if file.suffix.lower() in MASK_SUFFIXES and file.name[0] != "."]
@@ -70,7 +65,3 @@ def _masks(folder: Path) -> dict[str, Path]:
             raise ValueError(f"{file} and {masks[file.stem].name} are two masks of one frame; remove one of them")
         masks[file.stem] = file
     return masks
-
-
-def _some(stems: Sequence[str], limit: int = 3) -> str:
-    return ", ".join(stems[:limit]) + (" ..." if len(stems) > limit else "")

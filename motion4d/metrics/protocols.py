@@ -1,110 +1,125 @@
-"""Protocols: which frames of a sequence count, and how frame scores become the numbers of a table.
+"""Protocols: which frames of a sequence count, what of them is scored, at which size, and how scores are pooled.
 
-- DAVIS2016: one foreground, the first and the last frame do not count, statistics per sequence, means over sequences.
-- FRAMES: one foreground, every frame counts; otherwise the same.
-Both poolings are always at hand: means over sequences (the benchmark's) and over all frames.
+A protocol is a value; a new one is made of the same pieces. What published tools do beyond that (matching by position,
+masks that are skipped or made up) is not repeated: see docs/quirks.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
-from motion4d.metrics.segmentation import (
-    PixelCounts,
-    Statistics,
-    frame_f,
-    frame_j,
-    nan_mean,
-    pixel_counts,
-    sequence_statistics,
-)
+from motion4d.io.labels import read_ids, read_labels, read_probability
+from motion4d.metrics.objects import Assigned, ById, Frame, Merged, Objects
+from motion4d.metrics.resampling import Pair, probability_at_truth, same_size, truth_at_network
+from motion4d.metrics.scores import OVER_FRAMES, OVER_OBJECTS, OVER_SEQUENCES, Pooling, SequenceScores
 
-COLUMNS = ("J&F-Mean", "J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay", "IoU", "Precision", "Recall")
+Read = Callable[[Path], np.ndarray]
+
+
+def every_frame(frames: Sequence[str]) -> Sequence[str]:
+    """All annotated frames count."""
+    return frames
+
+
+def without_ends(frames: Sequence[str]) -> Sequence[str]:
+    """All but the first and the last annotated frame count."""
+    return frames[1:-1]
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A way of scoring; `scores_ends`: whether the first and the last frame of a sequence count."""
+    """A way of scoring masks in files.
+
+    frames: which of a sequence's annotated frames (stems in order) count. void: the label of annotated pixels that do
+    not count. objects: what of a label image is scored. fit: brings truth and prediction to one size. poolings: rows
+    over all sequences, the benchmark's own first. read_truth, read_prediction: a file -> labels [H, W].
+    """
 
     name: str
-    scores_ends: bool
+    about: str
+    frames: Callable[[Sequence[str]], Sequence[str]] = every_frame
+    void: int | None = None
+    objects: Objects = Merged()
+    fit: Callable[[np.ndarray, np.ndarray], Pair] = same_size
+    poolings: tuple[Pooling, ...] = (OVER_SEQUENCES, OVER_FRAMES)
+    read_truth: Read = read_labels
+    read_prediction: Read = read_labels
 
     def scored(self, frames: Sequence[str]) -> Sequence[str]:
         """Those of a sequence's annotated frames (stems in order) that count; ValueError if none does."""
-        counting = frames if self.scores_ends else frames[1:-1]
+        counting = self.frames(frames)
         if not counting:
             raise ValueError(f"it has {len(frames)} annotated frames, of which the protocol {self.name} scores none")
         return counting
 
+    def score(self, name: str, truth: Mapping[str, Path], prediction: Mapping[str, Path]) -> SequenceScores:
+        """Score one sequence, frame after frame; files by stem, in temporal order. Errors are ValueError or OSError."""
+        stems = self.scored(list(truth))
+        first = self.read_truth(next(iter(truth.values())))
+        objects = self.objects.score(first, self._frames(stems, truth, prediction))
+        return SequenceScores(name, tuple(stems), tuple(objects))
 
-DAVIS2016 = Protocol("davis2016", scores_ends=False)
-FRAMES = Protocol("frames", scores_ends=True)
-
-
-@dataclass(frozen=True)
-class SequenceScores:
-    """One sequence: stems of the scored frames, their J and F [T], and the pixel counts of all of them."""
-
-    name: str
-    frames: tuple[str, ...]
-    j: np.ndarray
-    f: np.ndarray
-    pixels: PixelCounts
-
-    @cached_property
-    def j_statistics(self) -> Statistics:
-        """Mean, recall and decay of J."""
-        return sequence_statistics(self.j)
-
-    @cached_property
-    def f_statistics(self) -> Statistics:
-        """Mean, recall and decay of F."""
-        return sequence_statistics(self.f)
-
-    @property
-    def row(self) -> dict[str, float]:
-        """The values of COLUMNS."""
-        j, f = self.j_statistics, self.f_statistics
-        pixels = (self.pixels.iou, self.pixels.precision, self.pixels.recall)
-        return dict(zip(COLUMNS, ((j.mean + f.mean) / 2, *j, *f, *pixels), strict=True))
+    def _frames(
+        self, stems: Sequence[str], truth: Mapping[str, Path], prediction: Mapping[str, Path]
+    ) -> Iterator[Frame]:
+        for stem in stems:
+            labels, predicted = self.read_truth(truth[stem]), self.read_prediction(prediction[stem])
+            try:
+                labels, predicted = self.fit(labels, predicted)
+            except ValueError as error:
+                raise ValueError(f"frame {stem}: {error}") from error
+            yield Frame(stem, labels, predicted, None if self.void is None else labels == self.void)
 
 
-def score_sequence(name: str, frames: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> SequenceScores:
-    """Score (stem, truth [H, W], prediction [H, W]) one after the other; non-zero is foreground."""
-    stems, j, f, pixels = [], [], [], PixelCounts(0, 0, 0)
-    for stem, truth, prediction in frames:
-        stems.append(stem)
-        j.append(frame_j(truth, prediction))
-        f.append(frame_f(truth, prediction))
-        pixels += pixel_counts(truth, prediction)
-    return SequenceScores(name, tuple(stems), np.array(j), np.array(f), pixels)
+FRAMES = Protocol("frames", "one foreground, every frame, mean over sequences")
+DAVIS2016 = Protocol(
+    "davis2016", "one foreground, without the first and last frame, mean over sequences", frames=without_ends
+)
+DAVIS_BINARY = Protocol("davis_binary", "all ids of DAVIS merged to one foreground, every frame, mean over sequences")
+DAVIS2017_SEMI = Protocol(
+    "davis2017_semi",
+    "objects by id, without the first and last frame, mean over objects",
+    frames=without_ends,
+    objects=ById(),
+    poolings=(OVER_OBJECTS, OVER_SEQUENCES, OVER_FRAMES),
+    read_truth=read_ids,
+    read_prediction=read_ids,
+)
+DAVIS2017_UNSUPERVISED = Protocol(
+    "davis2017_unsupervised",
+    "objects matched with at most 20 proposals (Hungarian), every frame, 255 is void, mean over objects",
+    void=255,
+    objects=Assigned(),
+    poolings=(OVER_OBJECTS, OVER_SEQUENCES, OVER_FRAMES),
+    read_truth=read_ids,
+    read_prediction=read_ids,
+)
+GEOMOTION = Protocol(
+    "geomotion",
+    "one foreground, every frame, 8-bit probabilities resized to the annotation and cut at 0.1, mean over frames",
+    fit=probability_at_truth,
+    poolings=(OVER_FRAMES, OVER_SEQUENCES),
+    read_prediction=read_probability,
+)
+SEGANYMO = Protocol("seganymo", "one foreground, every frame, mean over sequences (SegAnyMo's eval_mask)")
+EASI3R = Protocol(
+    "easi3r",
+    "one foreground, every frame, annotations resized and cropped to the network's 512, mean over frames",
+    fit=truth_at_network,
+    poolings=(OVER_FRAMES, OVER_SEQUENCES),
+)
 
-
-def mean_over_sequences(sequences: Sequence[SequenceScores]) -> dict[str, float]:
-    """COLUMNS as the benchmark reports them: each sequence weighs the same."""
-    rows = [sequence.row for sequence in sequences]
-    means = {column: nan_mean([row[column] for row in rows]) for column in COLUMNS}
-    means["J&F-Mean"] = (means["J-Mean"] + means["F-Mean"]) / 2
-    return means
-
-
-def mean_over_frames(sequences: Sequence[SequenceScores]) -> dict[str, float]:
-    """J, F and their recall over all frames of all sequences, and IoU, precision and recall over all their pixels."""
-    j = np.concatenate([sequence.j for sequence in sequences])
-    f = np.concatenate([sequence.f for sequence in sequences])
-    pixels = sum((sequence.pixels for sequence in sequences), PixelCounts(0, 0, 0))
-    j_statistics, f_statistics = sequence_statistics(j), sequence_statistics(f)
-    return {
-        "J&F-Mean": (j_statistics.mean + f_statistics.mean) / 2,
-        "J-Mean": j_statistics.mean,
-        "J-Recall": j_statistics.recall,
-        "F-Mean": f_statistics.mean,
-        "F-Recall": f_statistics.recall,
-        "IoU": pixels.iou,
-        "Precision": pixels.precision,
-        "Recall": pixels.recall,
-    }
+PROTOCOLS = (
+    DAVIS2016,
+    DAVIS2017_SEMI,
+    DAVIS2017_UNSUPERVISED,
+    DAVIS_BINARY,
+    EASI3R,
+    FRAMES,
+    GEOMOTION,
+    SEGANYMO,
+)

@@ -1,7 +1,8 @@
 """Scores of masks: region similarity J, boundary accuracy F and pixel counts of a frame, statistics of a sequence.
 
 Definitions of the DAVIS benchmark (Perazzi et al., CVPR 2016), reproduced bit for bit. Masks are [H, W]; any non-zero
-value is foreground; `void` marks pixels that do not count. All results are float64.
+value is foreground; `void` marks pixels that do not count. All results are float64. Everything is counted on packed
+bits (motion4d/metrics/bits.py); motion4d/metrics/boundary_plain.py is the same arithmetic the long way.
 
 Quirk kept: the image border is no boundary, so a full-frame prediction of an empty truth scores J = 0 but F = 1.
 Quirk mended: the published tools keep the bin edges of the decay in 8 bits, so sequences of 256 and more frames get
@@ -16,7 +17,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
+
+from motion4d.metrics.bits import BitLabels, BitMask, bit_grid, count
 
 BOUNDARY_TOLERANCE = 0.008  # of the image diagonal, rounded up to whole pixels
 RECALL_THRESHOLD = 0.5
@@ -90,9 +92,18 @@ class Statistics(NamedTuple):
 
 def pixel_counts(truth: np.ndarray, prediction: np.ndarray, void: np.ndarray | None = None) -> PixelCounts:
     """Hits, false alarms and misses of masks [..., H, W]."""
-    truth, prediction = _without_void(truth, prediction, void)
+    _check_shapes(truth, prediction, void)
+    truth, prediction = truth.astype(bool), prediction.astype(bool)
+    if void is not None:
+        truth, prediction = truth & ~void.astype(bool), prediction & ~void.astype(bool)
     hits = int(np.count_nonzero(truth & prediction))
     return PixelCounts(hits, int(np.count_nonzero(prediction)) - hits, int(np.count_nonzero(truth)) - hits)
+
+
+def count_pixels(truth: BitMask, prediction: BitMask) -> PixelCounts:
+    """`pixel_counts` of packed masks."""
+    hits = count(truth.region & prediction.region)
+    return PixelCounts(hits, prediction.area - hits, truth.area - hits)
 
 
 def frame_j(truth: np.ndarray, prediction: np.ndarray, void: np.ndarray | None = None) -> float:
@@ -115,28 +126,26 @@ def match_boundaries(
     tolerance: below 1 a share of the image diagonal, rounded up; from 1 on a radius in pixels.
     Void pixels become background before boundaries are taken, so the edge of the void is boundary of both masks.
     """
-    truth, prediction = _without_void(truth, prediction, void)
-    radius = (
-        tolerance if tolerance >= 1 else math.ceil(tolerance * math.sqrt(truth.shape[0] ** 2 + truth.shape[1] ** 2))
-    )
-    window = _window(truth | prediction)
-    true_edge, edge = boundary(truth[window]), boundary(prediction[window])
+    _check_shapes(truth, prediction, void)
+    grid = bit_grid(*truth.shape, boundary_radius(truth.shape, tolerance))
+    masks = [BitLabels(grid, labels, void).foreground() for labels in (truth, prediction)]
+    return match_edges(masks[0], masks[1])
+
+
+def match_edges(truth: BitMask, prediction: BitMask) -> BoundaryMatch:
+    """`match_boundaries` of packed masks, within the radius of their grid."""
     return BoundaryMatch(
-        radius=radius,
-        truth_pixels=int(np.count_nonzero(true_edge)),
-        prediction_pixels=int(np.count_nonzero(edge)),
-        truth_matched=_matched(true_edge, edge, radius),
-        prediction_matched=_matched(edge, true_edge, radius),
+        radius=truth.grid.radius,
+        truth_pixels=truth.edge_pixels,
+        prediction_pixels=prediction.edge_pixels,
+        truth_matched=count(truth.edge & prediction.near),
+        prediction_matched=count(prediction.edge & truth.near),
     )
 
 
-def boundary(mask: np.ndarray) -> np.ndarray:
-    """[H, W] bool: pixels that differ from their right, lower or lower right neighbour (one pixel wide)."""
-    edge = np.zeros(mask.shape, dtype=bool)
-    edge[:, :-1] |= mask[:, :-1] != mask[:, 1:]
-    edge[:-1] |= mask[:-1] != mask[1:]
-    edge[:-1, :-1] |= mask[:-1, :-1] != mask[1:, 1:]
-    return edge
+def boundary_radius(shape: Sequence[int], tolerance: float = BOUNDARY_TOLERANCE) -> float:
+    """Pixels within which boundaries of a frame of `shape` (H, W) match; see `match_boundaries`."""
+    return tolerance if tolerance >= 1 else math.ceil(tolerance * math.sqrt(shape[0] ** 2 + shape[1] ** 2))
 
 
 def sequence_statistics(scores: Sequence[float] | np.ndarray) -> Statistics:
@@ -164,34 +173,10 @@ def nan_mean(values: Sequence[float] | np.ndarray) -> float:
     return math.nan if np.isnan(values).all() else float(np.nanmean(values))
 
 
-def _without_void(truth: np.ndarray, prediction: np.ndarray, void: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Both masks as booleans, background where `void` is."""
+def _check_shapes(truth: np.ndarray, prediction: np.ndarray, void: np.ndarray | None) -> None:
     for name, mask in (("prediction", prediction), ("void", void)):
         if mask is not None and mask.shape != truth.shape:
             raise ValueError(f"the {name} mask is {mask.shape}, but the truth is {truth.shape}; sizes must agree")
-    truth, prediction = truth.astype(bool), prediction.astype(bool)
-    if void is None:
-        return truth, prediction
-    counts = ~void.astype(bool)
-    return truth & counts, prediction & counts
-
-
-def _window(mask: np.ndarray) -> tuple[slice, slice]:
-    """The bounding box of `mask` and one pixel around it: outside there is no boundary."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if rows.size == 0:
-        return slice(0, 1), slice(0, 1)
-    return slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2)
-
-
-def _matched(edge: np.ndarray, other: np.ndarray, radius: float) -> int:
-    """How many pixels of `edge` have a pixel of `other` within `radius`."""
-    shared, alone = int(np.count_nonzero(edge & other)), np.argwhere(edge & ~other)
-    if alone.size == 0 or not other.any():
-        return shared
-    tree = cKDTree(np.argwhere(other), balanced_tree=False, compact_nodes=False)
-    distance, _ = tree.query(alone, distance_upper_bound=radius + 0.5)
-    return shared + int(np.count_nonzero(distance <= radius))
 
 
 def _share(part: int, whole: int) -> float:
