@@ -36,6 +36,22 @@ class Served:
     sha256: str = ""
 
 
+class PrintedProgress:
+    """Prints a line at every tenth of a download (every 100 MB if its size is not known)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.tenths = -1
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Called after every block."""
+        tenths = 10 * done // total if total else done // (100 << 20)
+        if tenths > self.tenths:
+            self.tenths = tenths
+            share = f"{10 * tenths:3d} % of {total / 1e6:.0f} MB" if total else f"{done / 1e6:.0f} MB"
+            print(f"{self.name}: {share}", flush=True)
+
+
 def partial_path(target: Path) -> Path:
     """Where the bytes of an unfinished download lie."""
     return target.with_name(target.name + ".part")
@@ -137,7 +153,10 @@ def _explain(url: str, error: OSError) -> str:
     reason = getattr(error, "reason", error)
     text = getattr(reason, "strerror", None) or str(reason) or type(error).__name__
     if isinstance(error, urllib.error.URLError | TimeoutError | ConnectionError):
-        return f"cannot reach {urlsplit(url).hostname} ({text}); without network, bring the file with --from FILE"
+        return (
+            f"cannot reach {urlsplit(url).hostname} ({text}); without network, bring the file yourself: --from FILE "
+            "(weights) or --source FILE (data sets)"
+        )
     return f"cannot store {url} ({text})"
 
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from motion4d.io.files import atomic_path
-from prepare.download import DownloadError, Progress, download, partial_path
+from prepare.download import DownloadError, PrintedProgress, Progress, download, partial_path
 from prepare.published import FILES, Published
 
 
@@ -136,7 +136,7 @@ def _prepare(published: Published, options: argparse.Namespace) -> bool:
             _check_present(target, published)
         else:
             print(f"{published.name}: from {published.url}")
-            fetch(published, options.root, progress=_Report(published.name))
+            fetch(published, options.root, progress=PrintedProgress(published.name))
     except (DownloadError, BadFile, OSError) as error:
         print(f"{published.name}: {error}", file=sys.stderr)
         return False
@@ -153,22 +153,6 @@ def _check_present(target: Path, published: Published) -> None:
 
 def _assurance(published: Published) -> str:
     return "its checksum is right" if published.sha256_start else "complete"
-
-
-class _Report:
-    """Prints a line at every tenth of a download."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.tenths = -1
-
-    def __call__(self, done: int, total: int | None) -> None:
-        """Called after every block."""
-        tenths = 10 * done // total if total else done // (100 << 20)
-        if tenths > self.tenths:
-            self.tenths = tenths
-            share = f"{10 * tenths:3d} % of {total / 1e6:.0f} MB" if total else f"{done / 1e6:.0f} MB"
-            print(f"{self.name}: {share}", flush=True)
 
 
 def _refuse_nonsense(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

@@ -1,0 +1,82 @@
+"""Write procedural scenes as what one downloads of a published data set: python -m prepare.procedural --layout davis
+
+So that everything from `prepare` on can be tried without a download: the tree goes to --root, and the last line says how
+to prepare it. Static scenes, which these data sets do not hold, are left out. Sequences are named procedural0000, ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from motion4d.cli import build, compose
+from motion4d.clip import Clip
+from motion4d.data.procedural.dataset import ProceduralClips
+from motion4d.io.files import check_writable
+from prepare.export import davis, davis_moving, fbms, segtrack
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """write(clips, folder): the writer; sources: the folders below it that `prepare` is given."""
+
+    write: Callable[[Iterable[Clip], Path], None]
+    sources: tuple[str, ...]
+
+
+LAYOUTS = {
+    "davis": Layout(davis.write, ("DAVIS",)),
+    "davis_moving": Layout(davis_moving.write, ("DAVIS17-motion", "DAVIS")),
+    "fbms": Layout(fbms.write, ("Testset",)),
+    "segtrack": Layout(segtrack.write, ("SegTrackv2",)),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks for; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    layout = LAYOUTS[options.layout]
+    try:
+        check_writable(options.root)
+        layout.write(scenes(options), options.root)
+    except (ValueError, OSError) as error:
+        print(f"prepare.procedural: {error}", file=sys.stderr)
+        return 1
+    sources = " ".join(str(options.root / source) for source in layout.sources)
+    print(f"{options.sequences} sequences in {options.root}; prepare them with")
+    print(f"python -m prepare.{options.layout} --partial --source {sources} --root PREPARED")
+    return 0
+
+
+def scenes(options: argparse.Namespace) -> Iterator[Clip]:
+    """The clips in which something moves, with the names that they are given."""
+    shape = {name: getattr(options, name) for name in ("height", "width", "seed")} | {"num_frames": options.frames}
+    count = 2 * options.sequences + 1  # at most half of the clips of an option are static scenes
+    words = [f"data.eval.{name}={value}" for name, value in {**shape, "num_clips": count}.items()]
+    clips: ProceduralClips = build(compose(CONF, [f"data={options.data}", *words]).data.eval)
+    moving = [index for index in range(len(clips)) if not clips.is_static_scene(index)]
+    for number, index in enumerate(moving[: options.sequences]):
+        clip, name = clips[index], f"procedural{number:04d}"
+        print(f"{name}: {clip.num_frames} frames", flush=True)
+        yield dataclasses.replace(clip, sources=(dataclasses.replace(clip.sources[0], sequence=name),))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m prepare.procedural", description="Write procedural scenes as a published data set."
+    )
+    parser.add_argument("--layout", required=True, choices=LAYOUTS, help="whose files to write")
+    parser.add_argument("--root", required=True, type=Path, help="folder for what one would have downloaded")
+    parser.add_argument("--data", default="procedural_hard", choices=["procedural_easy", "procedural_hard"])
+    for name, default in (("sequences", 4), ("frames", 12), ("height", 128), ("width", 192), ("seed", 0)):
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
