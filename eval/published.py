@@ -66,18 +66,18 @@ PUBLISHED = (
     _semi("OnAVOS", (0.616, 0.674, 0.279), (0.691, 0.754, 0.266)),
     _semi("PReMVOS", (0.739, 0.831, 0.162), (0.818, 0.889, 0.195)),
     _secondary("GeoMotion", "davis2016", "J&F", 0.847, "geomotion"),
-    _secondary("GeoMotion", "davis2016_motion", "J&F", 0.839, "geomotion"),
+    _secondary("GeoMotion", "davis2016_moving", "J&F", 0.839, "geomotion"),
     _secondary("GeoMotion", "davis2017", "J&F", 0.814, "geomotion"),
     _secondary("OCLR with test-time adaptation", "davis2016", "J", 0.809),
     _secondary("GMOS", "davis2016", "J", 0.901),
-    _secondary("GMOS", "davis2016_motion", "J", 0.900),
-    _secondary("GMOS", "davis2017_motion", "J", 0.907),
+    _secondary("GMOS", "davis2016_moving", "J", 0.900),
+    _secondary("GMOS", "davis2017_moving", "J", 0.907),
     _secondary("GMOS", "segtrackv2", "J", 0.820),
 )
 
 
 def published_on(dataset: str, protocols: Collection[str]) -> list[Published]:
-    """What is known of a dataset, whatever way its name is written (davis2016-motion, DAVIS2016_motion).
+    """What is known of a dataset, whatever way its name is written (davis2016-moving, DAVIS2016_moving).
 
     Systems that are given the first frame's masks solve another task: they stand only beside rows of their protocol.
     """

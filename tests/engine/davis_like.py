@@ -37,9 +37,15 @@ class Folders:
 
 
 def write_davis_like(
-    root: Path, lengths: Mapping[str, int], *, label_every: int = 1, image_size: tuple[int, int] = SIZE
+    root: Path,
+    lengths: Mapping[str, int],
+    *,
+    label_every: int = 1,
+    image_size: tuple[int, int] = SIZE,
+    images: str = "JPEGImages",
+    annotations: str = "Annotations",
 ) -> None:
-    """Sequence -> number of frames; `image_size`: of the frames, annotations have SIZE."""
+    """Sequence -> number of frames; image_size: of the frames (annotations have SIZE); images, annotations: folders."""
     for name, length in lengths.items():
         for t in range(length):
             truth = np.zeros(SIZE, np.uint8)
@@ -48,9 +54,9 @@ def write_davis_like(
             image[14:18, 20:28] = 50
             image[truth > 0] = (255, 200, 60)
             tall, wide = image_size[0] // SIZE[0], image_size[1] // SIZE[1]
-            write_image(root / "JPEGImages" / name / f"{t:05d}.png", image.repeat(tall, axis=0).repeat(wide, axis=1))
+            write_image(root / images / name / f"{t:05d}.png", image.repeat(tall, axis=0).repeat(wide, axis=1))
             if t % label_every == 0:
-                write_image(root / "Annotations" / name / f"{t:05d}.png", truth)
+                write_image(root / annotations / name / f"{t:05d}.png", truth)
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

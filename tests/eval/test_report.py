@@ -80,7 +80,7 @@ def test_numbers_of_papers_stand_beside_the_same_data_set_and_say_how_sure_they_
 def test_only_numbers_that_were_seen_are_there() -> None:
     values = {value for one in PUBLISHED for value in one.metrics.values()}
     assert not values & {0.586, 0.531, 0.721, 0.676, 0.654, 0.723, 0.727, 0.773, 0.677, 0.755}
-    assert published_on("DAVIS2016-motion", ())[0].system == "GeoMotion"
+    assert published_on("DAVIS2016-moving", ())[0].system == "GeoMotion"
     assert {one.system for one in published_on("davis2017", ("geomotion",))} == {"GeoMotion"}
     assert "OSVOS" in {one.system for one in published_on("davis2017", ("davis2017_semi",))}
 
