@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,8 @@ def _on_rank(work: Callable[..., None], folder: Path, arguments: tuple[Any, ...]
     except BaseException as error:
         file = folder / f"rank{rank()}.log"
         file.write_text(f"{type(error).__name__}: {error}\n\n{traceback.format_exc()}", encoding="utf-8")
+        if isinstance(error, KeyboardInterrupt):
+            sys.exit(130)  # torch swallows a KeyboardInterrupt, and the parent would wait for a result for ever
         raise
 
 
