@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from motion4d.cli import build, compose
-from motion4d.engine.segment import describe_part
 from motion4d.engine.flow_stream import FlowPair, flow_stream, frame_names, prepare_estimator
 from motion4d.engine.runtime import Runtime
+from motion4d.engine.segment import describe_part
 from motion4d.flow.base import FlowEstimator
 from motion4d.io.files import check_writable, read_json, write_json
 from motion4d.io.flow_files import WRITERS, write_flow

@@ -69,7 +69,7 @@ def test_a_sweep_over_data_sets_ends_in_one_page(tmp_path: Path, capsys: pytest.
 @pytest.mark.slow
 def test_a_job_that_is_taken_away_goes_on_from_its_run_folder(tmp_path: Path) -> None:
     sizes = ["data.train.num_frames=3", "data.train.height=48", "data.train.width=64", "training.batch_size=1"]
-    words = ["training.steps=400", "training.log_every=1", "training.pictures=0", f"output={tmp_path}"]
+    words = ["training.steps=40", "training.log_every=1", "training.pictures=0", f"output={tmp_path}"]
     command = [sys.executable, "launch.py", "-m", *TINY, *sizes, *words, "hydra/launcher=submitit_local"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as sweep:
@@ -81,7 +81,7 @@ def test_a_job_that_is_taken_away_goes_on_from_its_run_folder(tmp_path: Path) ->
     assert "requeued: the job will go on in" in log
     assert "resumed at step" in log
     steps = [line.split(",")[0] for line in (tmp_path / "0/training.csv").read_text().splitlines()[1:]]
-    assert steps == [str(step) for step in range(1, 401)]
+    assert steps == [str(step) for step in range(1, 41)]
 
 
 def _wait_for(file: Path, seconds: float = 300) -> None:

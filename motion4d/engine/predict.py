@@ -197,8 +197,9 @@ def segment_video(
 ) -> SegmentedVideo:
     """Which pixels of one video (or folder, or glob of frames) move in the world.
 
-    model: by default the small one whose weights ship with the package. refine: as in `Predict`. output: a folder that gets the files of
-    task=predict too. The result holds all frames at once; for long videos use `Predict`, whose memory does not grow.
+    model: by default the small one whose weights ship with the package. refine: as in `Predict`. output: a folder that
+    gets the files of task=predict too. The result holds all frames at once; for long videos use `Predict`, whose memory
+    does not grow.
     """
     sources = open_input(input, fps=fps, max_frames=max_frames)
     if len(sources) != 1:

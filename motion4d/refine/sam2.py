@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from motion4d.clip import check_shape
 from motion4d.refine.base import Box, Points, Prompt, Prompts
-from motion4d.refine.sam2_network import IMAGE_SIZE
+from motion4d.refine.sam2_network import IMAGE_SIZE, with_shared_positions
 from motion4d.refine.sam2_weights import read_network
 
 _MEAN = (0.485, 0.456, 0.406)  # ImageNet
@@ -54,21 +54,20 @@ class Sam2Tracker(nn.Module):
     Sam2VideoModel that is ready. image_size: side of the square that frames are resized to, in pixels.
     """
 
-    def __init__(
-        self, weights: str | Path | None = None, *, image_size: int = IMAGE_SIZE, network: nn.Module | None = None
-    ) -> None:
+    def __init__(self, weights: str | Path | None = None, *, image_size: int = IMAGE_SIZE, network: Any = None) -> None:
         super().__init__()
         if (weights is None) == (network is None):
             raise ValueError("a SAM 2 tracker takes either the path of its weights or a network")
         self.weights = weights
-        self.network: Any = network
-        self.image_size = image_size if network is None else int(network.image_size)  # type: ignore[arg-type]
+        self.network: Any = None if network is None else with_shared_positions(network)
+        self.image_size: int = image_size if network is None else network.image_size
 
     def load(self) -> None:
         """Build the network and read its weights, if that was not done before."""
         if self.network is None:
             assert self.weights is not None  # the constructor saw to it
-            self.network = read_network(self.weights, image_size=self.image_size).requires_grad_(False)
+            network = read_network(self.weights, image_size=self.image_size).requires_grad_(False)
+            self.network = with_shared_positions(network)
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> EncodedClip:

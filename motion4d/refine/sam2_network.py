@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from motion4d.io.weights import WeightsError
@@ -87,6 +89,31 @@ def network_for(state: Mapping[str, Tensor], *, image_size: int, source: object)
             times, occlusion = _POINTER_TIMES in state, _OCCLUSION in state
             return build_network(size, image_size=image_size, pointer_times=times, occlusion=occlusion)
     raise WeightsError(f"{source} is no SAM 2 of a published size ({', '.join(SIZES)})")
+
+
+def with_shared_positions(network: Any) -> Any:
+    """The same network, whose sine tables are made once, in float32 as published: under autocast transformers would
+    round their angles to bf16, and it makes them anew for every frame.
+    """
+    for part in (network.vision_encoder.neck, network.memory_encoder):
+        part.position_encoding = _Positions(part.position_encoding)
+    return network
+
+
+class _Positions(nn.Module):
+    """Stands where a network makes its sine tables [1, C, H, W]."""
+
+    def __init__(self, make: nn.Module) -> None:
+        super().__init__()
+        self._make = make
+        self._known: dict[tuple[tuple[int, ...], torch.device], Tensor] = {}
+
+    def forward(self, shape: torch.Size, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """The table for features of this shape, in float32 whatever their precision."""
+        key = (tuple(shape), device)
+        if key not in self._known:
+            self._known[key] = self._make(shape, device, torch.float32)
+        return self._known[key]
 
 
 def import_transformers() -> ModuleType:

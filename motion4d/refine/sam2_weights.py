@@ -1,4 +1,4 @@
-"""Published files of SAM 2: the original `.pt` layout, renamed to that of `transformers`, and transformers' own folders.
+"""Published files of SAM 2: the original `.pt` layout, renamed to that of `transformers`, and its own folders.
 
 Any size of SAM 2.0 and 2.1 is recognised by its shapes. The weights are Apache-2.0.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,18 @@ from tests.reference.manifest import Case
 Outputs = dict[str, Any]
 
 
+_trackers: dict[str, Sam2Tracker] = {}  # the cases share one network
+
+
 def tracker(case: Case) -> Sam2Tracker:
     """The case's network with its seeded weights, loaded strictly by published name."""
+    key = json.dumps([str(case.folder), case.params["image_size"], case.raw["weights"]], sort_keys=True)
+    if key not in _trackers:
+        _trackers[key] = _build(case)
+    return _trackers[key]
+
+
+def _build(case: Case) -> Sam2Tracker:
     state = to_transformers_layout({name: torch.from_numpy(value) for name, value in case.weight_items()})
     network = network_for(state, image_size=case.params["image_size"], source=case.name)
     load_strict(network, state, source=case.name)
