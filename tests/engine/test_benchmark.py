@@ -1,4 +1,4 @@
-"""task=eval on data sets on disk: files in the benchmark's form, numbers of its protocol, work that is not done twice."""
+"""task=eval on data sets on disk: files in the benchmark's form, numbers of its protocol, nothing done twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from eval import segmentation
-from motion4d.clip import Clip, Motion
 from motion4d.engine.errors import Incomplete
 from motion4d.engine.evaluate import Evaluate
 from motion4d.engine.evaluation import Evaluation
@@ -19,19 +18,7 @@ from motion4d.engine.windows import Window
 from motion4d.framing import Square
 from motion4d.io.labels import read_labels
 from tests.engine.davis_like import SIZE, Folders, write_davis_like
-from tests.engine.toy import Brightness
-
-
-class Counting(Brightness):
-    """Brightness on squares of 16 pixels; remembers the stems that it saw, window by window."""
-
-    def __init__(self) -> None:
-        super().__init__(Square(16))
-        self.stems: list[tuple[str, ...]] = []
-
-    def __call__(self, clip: Clip) -> Motion:
-        self.stems.append(clip.sources[0].frames)
-        return super().__call__(clip)
+from tests.engine.toy import Brightness, Stems
 
 
 def task(model: Any, data: Any, output: Path, **changes: Any) -> Evaluate:
@@ -65,7 +52,7 @@ def test_the_numbers_are_those_of_eval_segmentation_on_the_files(tmp_path: Path,
 
 def test_interleaved_groups_come_back_in_order(tmp_path: Path) -> None:
     write_davis_like(tmp_path / "data", {"dog": 11})
-    models = [Counting(), Counting()]
+    models = [Stems(Square(16)) for _ in range(2)]
     for number, model in enumerate(models):
         evaluation = Evaluation(interleave=(1, 4)[number])
         task(model, Folders(tmp_path / "data"), tmp_path / str(number), evaluation=evaluation).run()
@@ -84,7 +71,7 @@ def test_interleaved_groups_come_back_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize("labelled_only", [False, True])
 def test_sparse_labels(tmp_path: Path, labelled_only: bool) -> None:
     write_davis_like(tmp_path / "data", {"cars": 12}, label_every=3)
-    model = Counting()
+    model = Stems(Square(16))
     evaluation = Evaluation(interleave=2, labelled_only=labelled_only)
     task(model, Folders(tmp_path / "data"), tmp_path / "run", evaluation=evaluation).run()
     written = sorted(file.stem for file in (tmp_path / "run/predictions/ours/davis_like/cars").iterdir())
@@ -102,14 +89,14 @@ def test_frames_of_another_size_are_brought_to_the_annotation(tmp_path: Path) ->
 def test_finished_sequences_are_not_predicted_again(tmp_path: Path) -> None:
     write_davis_like(tmp_path / "data", {"dog": 5, "goat": 5})
     data, output = Folders(tmp_path / "data"), tmp_path / "run"
-    first = task(Counting(), data, output).run()
-    again = Counting()
+    first = task(Stems(Square(16)), data, output).run()
+    again = Stems(Square(16))
     assert task(again, data, output).run() == first
     assert again.stems == []
     (output / "predictions/ours/davis_like/goat/00002.png").unlink()
     assert task(again, data, output).run() == first
     assert again.seen == [4, 2]
-    other = Counting()
+    other = Stems(Square(16))
     task(other, data, output, window=Window(5, 0)).run()
     assert other.seen == [5, 5]
 
@@ -132,7 +119,7 @@ def test_two_data_sets_and_a_baseline_in_one_run(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_davis_like(tmp_path / name, {"dog": 4})
     data = {name: Folders(tmp_path / name, "frames", name) for name in ("one", "two")}
-    metrics = task(Brightness(), data, tmp_path / "run", baselines={"other": Counting()}).run()
+    metrics = task(Brightness(), data, tmp_path / "run", baselines={"other": Stems(Square(16))}).run()
     assert {name: list(model["groups"]) for name, model in metrics["models"].items()} == {
         "ours": ["one", "two"],
         "other": ["one", "two"],
