@@ -276,15 +276,15 @@ class _LastingJob:
 
         try:
             return self.job.results()
-        except (FailedJobError, UncompletedJobError):
-            error = (
-                f"killed from outside (too little memory? out of time?); its last words are in {self.job.paths.stderr}"
-            )
-            words = [redacted_override(text) for text in self.overrides if not text.startswith("hydra")]
-            status = {"job": self.number, "overrides": words, "status": "failed", "error": error, "seconds": None}
-            self.folder.write_status(status)
-            _log.error("job %d: %s", self.number, error)
-            return [JobReturn(status=JobStatus.COMPLETED)]
+        except FailedJobError as failure:  # before the guard around our work: its message is a traceback
+            error = str(failure).strip().splitlines()[-1]
+        except UncompletedJobError:
+            error = f"killed from outside (too little memory? out of time?); its last words: {self.job.paths.stderr}"
+        words = [redacted_override(text) for text in self.overrides if not text.startswith("hydra")]
+        status = {"job": self.number, "overrides": words, "status": "failed", "error": error, "seconds": None}
+        self.folder.write_status(status)
+        _log.error("job %d: %s", self.number, error)
+        return [JobReturn(status=JobStatus.COMPLETED)]
 
 
 def sweep_rows(folder: Path) -> list[dict[str, Any]]:
