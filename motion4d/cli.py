@@ -257,7 +257,7 @@ def _outlive_killed_jobs(folder: Path) -> None:
         jobs = submit(executor, launcher, overrides, keys, numbers, *others)
         return [_LastingJob(*one, folder) for one in zip(jobs, numbers, overrides, strict=True)]
 
-    AutoExecutor.map_array = map_array  # type: ignore[method-assign]
+    AutoExecutor.map_array = map_array  # type: ignore[method-assign, assignment]
 
 
 class _LastingJob:
