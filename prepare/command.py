@@ -52,7 +52,7 @@ def check(dataset: Dataset, options: argparse.Namespace) -> list[str]:
         raise FileNotFoundError(f"there is no folder {root}; run: {dataset.command} --source DOWNLOADED --root {root}")
     manifest, published, present = read_manifest(root), dataset.published(options), dataset.names(root)
     known = manifest.sequences if manifest else {}
-    problems = []
+    problems = [] if known or present else ["it holds no sequences"]
     if manifest and manifest.version != dataset.version:
         problems.append(f"it was prepared by version {manifest.version} of {dataset.command}, now there is a newer one")
     for name in dict.fromkeys([*known, *present]):
@@ -117,12 +117,16 @@ def _work_through(
     options: argparse.Namespace,
     manifest: Manifest,
 ) -> list[str]:
-    """Prepare what is not there; the manifest is kept on disk as it grows. Returns the problems."""
-    problems, written = [], time.monotonic()
+    """Prepare what is not there; the manifest is kept on disk as it grows. Returns the problems.
+
+    What is known stays in the manifest even if this source does not hold it: splits may be prepared one by one.
+    """
+    problems: list[str] = []
+    written = time.monotonic()
+    manifest.sequences |= known
     try:
         for job in jobs:
             if job.name in known:
-                manifest.sequences[job.name] = known[job.name]
                 continue
             facts, found = _do(job, dataset, options)
             problems += found
@@ -173,9 +177,8 @@ def _missing(published: Mapping[str, object], present: Collection[str], options:
     missing = [name for name in published if name not in present]
     if not missing or options.partial:
         return []
-    return [
-        f"missing: {len(missing)} of {len(published)} published sequences: {', '.join(missing)} (--partial: enough)"
-    ]
+    count = f"{len(missing)} of {len(published)} published sequences are missing"
+    return [f"{count}: {', '.join(missing)}; if a part is enough, say --partial"]
 
 
 def _wrong_count(name: str, published: Mapping[str, int | None], facts: Facts | None) -> list[str]:
@@ -193,15 +196,9 @@ def _parser(dataset: Dataset) -> argparse.ArgumentParser:
     )
     parser.add_argument("--source", nargs="+", type=Path, metavar="PATH", help="downloaded archives or folders")
     parser.add_argument("--root", type=Path, default=dataset.root, help=f"where it goes (default: {dataset.root})")
-    parser.add_argument(
-        "--mode", choices=MODES, default="symlink", help="how files of a folder are placed (archives: hardlink)"
-    )
-    parser.add_argument(
-        "--partial", action="store_true", help="a part of the published sequences, or others, is enough"
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="only check what is there; exit status 1 if anything is wrong"
-    )
+    parser.add_argument("--mode", choices=MODES, default="symlink", help="how files of a source folder are placed")
+    parser.add_argument("--partial", action="store_true", help="a part of the published sequences, or others, will do")
+    parser.add_argument("--check", action="store_true", help="check what is there; exit status 1 if anything is wrong")
     if dataset.downloads:
         files = ", ".join(f"{archive.file_name} ({archive.size})" for archive in dataset.downloads)
         parser.add_argument("--download", action="store_true", help=f"fetch {files} first")

@@ -16,8 +16,9 @@ import numpy as np
 from motion4d.io.labels import read_labels
 from motion4d.layouts.sequence import SequenceFiles
 
-# Below the root: name -> the source's file to place there, or a function that writes it to the path it is given.
-Files = Mapping[str, Path | Callable[[Path], None]]
+# What goes below the root: name -> the source's file to place there, or a function that writes the path it is given.
+Content = Path | Callable[[Path], None]
+Files = Mapping[str, Content]
 
 
 @dataclass(frozen=True)

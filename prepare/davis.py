@@ -19,7 +19,7 @@ from motion4d.layouts import davis, davis_lists
 from motion4d.layouts.folders import folder_names, images_in, paired
 from motion4d.layouts.sequence import SequenceFiles
 from prepare.command import run
-from prepare.dataset import Dataset, Download, Facts, Files, Job, find_root
+from prepare.dataset import Content, Dataset, Download, Facts, Files, Job, find_root
 
 ETH = "https://data.vision.ee.ethz.ch/csergi/share/davis"
 COMMAND = "python -m prepare.davis"
@@ -34,15 +34,17 @@ def jobs(sources: Sequence[Path], options: argparse.Namespace) -> Iterator[Job]:
         yield Job(name, partial(_files, images, masks, _unsupervised(sources), name))
 
 
-def sequence_files(
-    images: Path, masks: Path, name: str, *, annotations: str = davis.MASKS, source: str = "the source"
-) -> Files:
+def sequence_files(images: Path, masks: Path, name: str, *, annotations: str = davis.MASKS) -> dict[str, Content]:
     """Images and masks of one sequence of an official tree, each at its place; every frame must have its mask."""
     folders = davis.image_folder(images) / name, davis.mask_folder(masks, annotations) / name
-    files = paired(name, *folders, prepare=f"{COMMAND} with a complete {source}")
-    frames = {f"{davis.IMAGES}/{davis.RESOLUTION}/{name}/{image.name}": image for image in files.images}
-    targets = f"{annotations}/{davis.RESOLUTION}/{name}"
-    return frames | {f"{targets}/{mask.name}": mask for mask in files.annotations.values()}
+    files = paired(name, *folders, prepare=f"{COMMAND} with a complete source")
+    return official_places(files, annotations)
+
+
+def official_places(files: SequenceFiles, annotations: str = davis.MASKS) -> dict[str, Content]:
+    """The files of a sequence at their places in the official layout."""
+    parts = (davis.IMAGES, files.images), (annotations, tuple(files.annotations.values()))
+    return {f"{kind}/{davis.RESOLUTION}/{files.name}/{path.name}": path for kind, paths in parts for path in paths}
 
 
 def check(files: SequenceFiles, facts: Facts) -> list[str]:
@@ -67,7 +69,7 @@ def wrong_stems(files: SequenceFiles) -> list[str]:
 
 
 def _files(images: Path, masks: Path, unsupervised: Path | None, name: str) -> Files:
-    files = dict(sequence_files(images, masks, name))
+    files = sequence_files(images, masks, name)
     if unsupervised is not None and images_in(davis.mask_folder(unsupervised, davis.UNSUPERVISED) / name):
         files |= sequence_files(images, unsupervised, name, annotations=davis.UNSUPERVISED)
     return files
@@ -102,7 +104,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 DATASET = Dataset(
     name="davis",
     title="DAVIS",
-    licence="CC BY-NC 4.0 for DAVIS 2017, for research also 2016; the terms stand on its web page.",
+    licence="its own, for research; the terms stand on its web page.",
     origin="https://davischallenge.org; DAVIS-data.zip (2016): https://graphics.ethz.ch/Downloads/Data/Davis",
     version=1,
     root=Path("data/DAVIS"),

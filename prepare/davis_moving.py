@@ -19,7 +19,7 @@ from motion4d.layouts.folders import folder_names, images_in, paired
 from motion4d.layouts.sequence import SequenceFiles
 from prepare.command import run
 from prepare.dataset import Dataset, Facts, Files, Job, find_root
-from prepare.davis import wrong_stems
+from prepare.davis import official_places, wrong_stems
 
 COMMAND = "python -m prepare.davis_moving"
 
@@ -34,9 +34,7 @@ def jobs(sources: Sequence[Path], options: argparse.Namespace) -> Iterator[Job]:
 
 def _files(frames: Path, curated: Path, name: str) -> Files:
     files = paired(name, frames / name, curated / name, prepare=f"{COMMAND} with complete sources")
-    images = {f"{davis.IMAGES}/{davis.RESOLUTION}/{name}/{image.name}": image for image in files.images}
-    masks = {f"{davis.MASKS}/{davis.RESOLUTION}/{name}/{mask.name}": mask for mask in files.annotations.values()}
-    return images | masks
+    return official_places(files)
 
 
 def _holds_masks(folder: Path) -> bool:
@@ -56,7 +54,7 @@ def _check(files: SequenceFiles, facts: Facts) -> list[str]:
 DATASET = Dataset(
     name="davis_moving",
     title="DAVIS2017-M",
-    licence="that of DAVIS (CC BY-NC 4.0), and what OCLR says of its annotations.",
+    licence="that of DAVIS, and what OCLR says of its annotations.",
     origin="the annotations: the page of OCLR (https://github.com/Jyxarthur/OCLR_model); the frames: prepare.davis.",
     version=1,
     root=Path("data/DAVIS2017-M/DAVIS"),

@@ -22,7 +22,7 @@ from motion4d.io.masks import write_mask
 from motion4d.layouts import fbms
 from motion4d.layouts.fbms_definition import Definition, read_definition, read_values
 from prepare.command import run
-from prepare.dataset import Dataset, Download, Files, Job
+from prepare.dataset import Content, Dataset, Download, Files, Job
 
 SPLITS = {"all": fbms.BOTH, "train": fbms.TRAIN, "test": fbms.TEST}
 POLICIES = ("gray", "def")
@@ -62,7 +62,9 @@ def _files(path: Path, name: str, policy: str) -> Files:
         raise FileNotFoundError(f"{path.parent.parent} holds no JPEG frames")
     if definition.frames != len(images):
         _warn(f"{name}: {path.name} speaks of {definition.frames} frames, but there are {len(images)}")
-    files: Files = {f"{fbms.IMAGES}/{name}/{number:05d}.jpg": image for number, image in enumerate(images, 1)}
+    files: dict[str, Content] = {
+        f"{fbms.IMAGES}/{name}/{number:05d}.jpg": image for number, image in enumerate(images, 1)
+    }
     differing = []
     for frame, label in definition.labels.items():
         if not 0 <= frame < len(images):
@@ -124,7 +126,7 @@ _URL = "https://lmb.informatik.uni-freiburg.de/resources/datasets/fbms"
 DATASET = Dataset(
     name="fbms",
     title="FBMS-59",
-    licence="for research; the terms stand on its web page.",
+    licence="its own, for research; the terms stand on its web page.",
     origin="https://lmb.informatik.uni-freiburg.de/resources/datasets",
     version=1,
     root=Path("data/FBMS59_clean"),

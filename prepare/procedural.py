@@ -1,7 +1,8 @@
 """Write procedural scenes as what one downloads of a published data set: python -m prepare.procedural --layout davis
 
-So that everything from `prepare` on can be tried without a download: the tree goes to --root, and the last line says how
-to prepare it. Static scenes, which these data sets do not hold, are left out. Sequences are named procedural0000, ...
+So that everything from `prepare` on can be tried without a download: the tree goes to --root, and the last line says
+how to prepare it. Static scenes, which these data sets do not hold, are left out. Sequences are named procedural0000,
+procedural0001, ...
 """
 
 from __future__ import annotations

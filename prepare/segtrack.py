@@ -22,7 +22,7 @@ from motion4d.layouts import segtrack
 from motion4d.layouts.folders import folder_names, images_in, some
 from motion4d.layouts.sequence import SequenceFiles
 from prepare.command import run
-from prepare.dataset import Dataset, Download, Facts, Files, Job, find_root
+from prepare.dataset import Content, Dataset, Download, Facts, Files, Job, find_root
 
 IMAGES, MASKS = "JPEGImages", "GroundTruth"
 
@@ -41,17 +41,17 @@ def _files(official: Path, name: str, threshold: int) -> Files:
         raise FileNotFoundError(f"{official / IMAGES / name} holds no image files")
     if name in segtrack.OBJECTS and len(objects) != segtrack.OBJECTS[name]:
         raise ValueError(f"{official / MASKS / name} holds {len(objects)} objects, not {segtrack.OBJECTS[name]}")
+    stems = {mask_name(number): image.stem for number, image in enumerate(images)}
     for number, masks in enumerate(objects, 1):
-        missing = [image.stem for image in images if image.stem not in masks]
-        if missing:
-            raise FileNotFoundError(f"object {number} has no mask of {some(missing)} in {official / MASKS / name}")
-    files: Files = {}
+        unpaired = sorted(set(masks) ^ set(stems.values()))
+        if unpaired:
+            raise FileNotFoundError(f"object {number} and the images do not both have {some(unpaired)}")
+    files: dict[str, Content] = {}
     for number, image in enumerate(images):
         new = mask_name(number)
         masks_of_frame = [masks[image.stem] for masks in objects]
         files[f"{segtrack.IMAGES}/{name}/{new}.jpg"] = partial(_write_jpeg, image)
         files[f"{segtrack.MASKS}/{name}/{new}.png"] = partial(_write_union, masks_of_frame, threshold)
-    stems = {mask_name(number): image.stem for number, image in enumerate(images)}
     files[f"{segtrack.MASKS}/{name}/names.json"] = lambda path: write_json(path, stems)
     return files
 
@@ -89,7 +89,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 DATASET = Dataset(
     name="segtrack",
     title="SegTrack v2",
-    licence="for research; the terms stand on its web page.",
+    licence="its own, for research; the terms stand on its web page.",
     origin="https://web.engr.oregonstate.edu/~lif/SegTrack2/dataset.html",
     version=1,
     root=Path("data/SegTrackv2"),

@@ -1,4 +1,4 @@
-"""Def.dat of FBMS-59: which frames of a sequence are labelled by which files, and which value is which region. No torch.
+"""Def.dat of FBMS-59: which frames of a sequence are labelled by which files, and which value is which region.
 
 Ochs, Malik, Brox, "Segmentation of Moving Objects by Long Term Video Analysis", TPAMI 2014.
 """

@@ -1,1 +1,1 @@
-"""Procedural scenes written as what one downloads: one file per layout, `write(clips, folder)`. See prepare.procedural."""
+"""Procedural scenes written as what one downloads: a file per layout, `write(clips, folder)`."""

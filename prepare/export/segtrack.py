@@ -1,4 +1,4 @@
-"""SegTrack v2 as downloaded: SegTrackv2/{JPEGImages,GroundTruth}/SEQUENCE[/OBJECT]/NAME.png, arbitrary start numbers."""
+"""SegTrack v2 as downloaded: SegTrackv2/{JPEGImages,GroundTruth}/SEQUENCE[/OBJECT]/NAME.png, odd start numbers."""
 
 from __future__ import annotations
 

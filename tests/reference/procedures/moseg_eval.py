@@ -13,6 +13,7 @@ from motion4d.metrics.protocols import DAVIS2016, FRAMES, SequenceScores, mean_o
 from motion4d.metrics.resampling import probability_bytes
 from motion4d.metrics.segmentation import bin_edges, frame_j, match_boundaries, sequence_statistics
 from tests.reference.manifest import Case, NotCovered
+from tests.reference.procedures.moseg_prepare import PROCEDURES as PREPARE
 
 Outputs = dict[str, Any]
 
@@ -80,6 +81,7 @@ PROCEDURES = {
     "object_assignment": object_assignment,
     "mask_resize": mask_resize,
     "davis_evaluation": davis_evaluation,
+    **PREPARE,
 }
 
 

@@ -1,0 +1,33 @@
+"""Procedural scenes in every layout, made once per test run, and the masks that they must give back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from motion4d.clip import Clip
+from prepare import davis, davis_moving, fbms, procedural, segtrack
+from prepare.command import run
+from prepare.dataset import Dataset
+
+DATASETS = {dataset.name: dataset for dataset in (d.DATASET for d in (davis, davis_moving, fbms, segtrack))}
+ARGUMENTS = ["--sequences", "2", "--frames", "7", "--height", "32", "--width", "48", "--data", "procedural_easy"]
+
+
+@cache
+def truth() -> list[Clip]:
+    """The clips that are exported."""
+    options = procedural._parser().parse_args(["--layout", "davis", "--root", "unused", *ARGUMENTS])
+    return list(procedural.scenes(options))
+
+
+def export(name: str, folder: Path) -> list[str]:
+    """Write what one downloads; returns the arguments of --source."""
+    assert procedural.main(["--layout", name, "--root", str(folder), *ARGUMENTS]) == 0
+    return [str(folder / source) for source in procedural.LAYOUTS[name].sources]
+
+
+def prepare(dataset: Dataset, sources: Sequence[str | Path], root: Path, *more: str) -> int:
+    """Run the command; returns its exit status."""
+    return run(dataset, ["--source", *map(str, sources), "--root", str(root), "--partial", *more])
