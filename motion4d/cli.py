@@ -8,6 +8,7 @@ cannot be written is known before anything starts. Works with Hydra 1.3 and 1.4.
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
 import os
 import subprocess
@@ -158,6 +159,10 @@ def guarded(work: Callable[[], None], folder: Path, job: dict[str, Any]) -> int:
         note("interrupted")
         _log.error("interrupted; the same command with output=%s goes on from the last checkpoint", folder)
         return 130
+    except SystemExit:  # submitit's way out of a job that it has put back into the queue
+        note("requeued")
+        _log.warning("requeued: the job will go on in %s", folder)
+        raise
     except Exception as error:
         sentence = describe(error)
         note("incomplete" if isinstance(error, Incomplete) else "failed", sentence)
@@ -213,6 +218,8 @@ class SweepSummary(Callback):
         """Make sure that there is a summary even if a killed job ends the sweep early."""
         self.folder = Path(config.hydra.sweep.dir).absolute()
         atexit.register(self.summarise)
+        if "submitit" in config.hydra.launcher._target_:
+            _outlive_killed_jobs(self.folder)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Summarise and exit."""
@@ -233,6 +240,51 @@ class SweepSummary(Callback):
         write_text(self.folder / "summary.md", f"{title}\n\n{markdown(shown)}\n\n{verdict}\n")
         _log.info("\n%s\n\n%s\n\n%s (%s)", title, aligned(shown), verdict, self.folder / "summary.md")
         return failed
+
+
+def _outlive_killed_jobs(folder: Path) -> None:
+    """Let the sweep in `folder` go on when one of submitit's jobs is killed.
+
+    Hydra's launcher stops at the first job that left no result, and takes no other class in its place. So the jobs that
+    submitit hands it are wrapped: one that was killed gets its status written, and answers like one that returned.
+    """
+    from submitit import AutoExecutor
+
+    submit = getattr(AutoExecutor.map_array, "__wrapped__", AutoExecutor.map_array)
+
+    @functools.wraps(submit)
+    def map_array(executor: Any, launcher: Any, overrides: Any, keys: Any, numbers: Any, *others: Any) -> Any:
+        jobs = submit(executor, launcher, overrides, keys, numbers, *others)
+        return [_LastingJob(*one, folder) for one in zip(jobs, numbers, overrides, strict=True)]
+
+    AutoExecutor.map_array = map_array  # type: ignore[method-assign, assignment]
+
+
+class _LastingJob:
+    """A job of submitit whose end is known, whatever it was."""
+
+    def __init__(self, job: Any, number: int, overrides: list[str], folder: Path) -> None:
+        self.job = job
+        self.number = number
+        self.overrides = overrides
+        self.folder = RunFolder(folder / str(number))
+
+    def results(self) -> list[Any]:
+        """What the job returned, or what a job returns that has written its failure down."""
+        from hydra.core.utils import JobReturn, JobStatus
+        from submitit.core.utils import FailedJobError, UncompletedJobError
+
+        try:
+            return self.job.results()
+        except FailedJobError as failure:  # before the guard around our work: its message is a traceback
+            error = str(failure).strip().splitlines()[-1]
+        except UncompletedJobError:
+            error = f"killed from outside (too little memory? out of time?); its last words: {self.job.paths.stderr}"
+        words = [redacted_override(text) for text in self.overrides if not text.startswith("hydra")]
+        status = {"job": self.number, "overrides": words, "status": "failed", "error": error, "seconds": None}
+        self.folder.write_status(status)
+        _log.error("job %d: %s", self.number, error)
+        return [JobReturn(status=JobStatus.COMPLETED)]
 
 
 def sweep_rows(folder: Path) -> list[dict[str, Any]]:

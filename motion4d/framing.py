@@ -55,16 +55,16 @@ class Framing:
 
     def undo_values(self, values: Tensor) -> Tensor:
         """[..., h, w] float maps (logits, depth) at network size -> native size, bilinear."""
-        return _resize(self._uncut(values), self.native, mode="bilinear")
+        return _resize(self.uncut(values), self.native, mode="bilinear")
 
     def undo_labels(self, labels: Tensor) -> Tensor:
         """[..., h, w] masks or ids at network size -> native size, nearest neighbour."""
-        return _resize(self._uncut(labels), self.native, mode="nearest-exact")
+        return _resize(self.uncut(labels), self.native, mode="nearest-exact")
 
     def undo_flow(self, flow: Tensor) -> Tensor:
         """[..., 2, h, w] in network pixels -> native pixels."""
         vertical, horizontal = self.scale
-        return _resize(self._uncut(flow), self.native, mode="bilinear") * _uv(flow, 1 / horizontal, 1 / vertical)
+        return _resize(self.uncut(flow), self.native, mode="bilinear") * _uv(flow, 1 / horizontal, 1 / vertical)
 
     def undo_intrinsics(self, intrinsics: Tensor) -> Tensor:
         """[..., 3, 3] for network pixels -> for native pixels."""
@@ -75,7 +75,8 @@ class Framing:
         height, width = self.size
         return _edge_pad(maps[..., :height, :width], height, width)
 
-    def _uncut(self, maps: Tensor) -> Tensor:
+    def uncut(self, maps: Tensor) -> Tensor:
+        """[..., h, w] maps at network size -> resized size: padding goes, what was cut off repeats the border."""
         height, width = self.resized
         return _edge_pad(maps[..., :height, :width], height, width)
 

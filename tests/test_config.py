@@ -32,20 +32,9 @@ GROUPS = [
     "task",
 ]
 KEYS = [
-    *("backbone", "baselines", "checkpoint", "data", "flow", "input", "loss", "model", "name", "optimizer", "output"),
-    *(
-        "paths",
-        "pretrained",
-        "refine",
-        "resume",
-        "runtime",
-        "scheduler",
-        "seed",
-        "task",
-        "threshold",
-        "training",
-        "window",
-    ),
+    *("backbone", "baselines", "checkpoint", "data", "evaluation", "flow", "input", "loss", "model", "name"),
+    *("optimizer", "output", "paths", "pretrained", "refine", "resume", "runtime", "scheduler", "seed", "task"),
+    *("threshold", "training", "window"),
 ]
 
 

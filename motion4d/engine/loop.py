@@ -94,7 +94,7 @@ class Loop:
             _log.info("resumed at step %d from %s", self.progress.step, source)
 
     def run(self) -> None:
-        """All remaining optimizer steps. A KeyboardInterrupt leaves when the current step is done and saved."""
+        """All remaining optimizer steps. An interrupt ends them when the current step is done and saved."""
         self.reporter.start()
         self._introduce()
         self.model.train()
@@ -103,10 +103,11 @@ class Loop:
             while self.progress.step < self.progress.steps:
                 self._step(batches)
                 last = self.progress.step == self.progress.steps
-                if last or interrupt.is_set or _is_due(self.progress.step, self.training.checkpoint_every):
+                stops = self._on_any_rank(interrupt.is_set)
+                if last or stops or _is_due(self.progress.step, self.training.checkpoint_every):
                     self.checkpoints.save()
-                if interrupt.is_set and not last:
-                    raise KeyboardInterrupt
+                if stops and not last:
+                    interrupt.leave()
                 if not last and _is_due(self.progress.step, self.training.eval_every):
                     self._evaluate()
 
@@ -158,6 +159,13 @@ class Loop:
             return losses
         values = torch.tensor(list(losses.values()), dtype=torch.float32, device=self.accelerator.device)
         return dict(zip(losses, self.accelerator.reduce(values, "mean").tolist(), strict=True))
+
+    def _on_any_rank(self, flag: bool) -> bool:
+        """Signals reach the ranks at different times, but all of them must save after the same step."""
+        if self.accelerator.num_processes == 1:
+            return flag
+        count = self.accelerator.reduce(torch.tensor(float(flag), device=self.accelerator.device), "sum")
+        return bool(count.item() > 0)
 
     def _evaluate(self) -> None:
         with self.averaged():

@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from motion4d.engine.errors import RankFailed
+from motion4d.engine.interrupt import requeued_after_ranks, stop_on_requeue
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +36,8 @@ def run_ranks(work: Callable[..., None], arguments: tuple[Any, ...], *, num_proc
         old.unlink()
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     try:
-        notebook_launcher(_on_rank, (work, folder, arguments), num_processes=num_processes, use_port=free_port())
+        with requeued_after_ranks():
+            notebook_launcher(_on_rank, (work, folder, arguments), num_processes=num_processes, use_port=free_port())
     except ChildFailedError as error:
         raise _first_failure(folder) from error
 
@@ -68,11 +71,14 @@ def join_submitit() -> None:
 
 def _on_rank(work: Callable[..., None], folder: Path, arguments: tuple[Any, ...]) -> None:
     """The work, with its error written down where the parent finds it."""
+    stop_on_requeue()
     try:
         work(*arguments)
     except BaseException as error:
         file = folder / f"rank{rank()}.log"
         file.write_text(f"{type(error).__name__}: {error}\n\n{traceback.format_exc()}", encoding="utf-8")
+        if isinstance(error, KeyboardInterrupt):
+            sys.exit(130)  # torch swallows a KeyboardInterrupt, and the parent would wait for a result for ever
         raise
 
 

@@ -17,6 +17,12 @@ from motion4d.metrics.segmentation import frame_f, frame_j, pixel_counts, sequen
 Scores = dict[str, Any]
 
 METRICS = ("J&F", "J", "J recall", "J decay", "F", "F recall", "F decay", "IoU", "precision", "recall", "static")
+COLUMNS_TO_METRICS = {  # names that protocols give (motion4d.metrics) -> names of our tables
+    **{f"{name}-Mean": name for name in ("J&F", "J", "F")},
+    **{f"{name}-{kind}": f"{name} {kind.lower()}" for name in ("J", "F") for kind in ("Recall", "Decay")},
+    **{"IoU": "IoU", "Precision": "precision", "Recall": "recall"},
+}
+PROTOCOL = "clips: every frame, mean over the sequences in which something moves"
 MAIN = ("J&F", "J", "F", "IoU", "precision", "recall", "static")
 
 
@@ -37,8 +43,8 @@ def score_sequence(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray 
 
 
 def mean_scores(rows: Sequence[Mapping[str, Any]]) -> Scores:
-    """The means of METRICS over the rows that have them, and how many sequences there were."""
-    means: Scores = {"sequences": len(rows)}
+    """The means of METRICS over the rows that have them; by which protocol, and over how many sequences and frames."""
+    means: Scores = {"protocol": PROTOCOL, "sequences": len(rows), "frames": sum(row["frames"] for row in rows)}
     for name in METRICS:
         values = [row[name] for row in rows if row.get(name) is not None]
         if values:

@@ -16,8 +16,9 @@ from motion4d.engine.errors import explained_memory
 from motion4d.engine.results import FrameResult
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.stopwatch import Stopwatch
-from motion4d.engine.windows import MotionModel, Window, segment_stream
+from motion4d.engine.windows import MotionModel, Window, stream_logits
 from motion4d.io.frames import FrameSource
+from motion4d.io.images import resized
 from motion4d.layers.precision import round_blocks
 
 
@@ -29,26 +30,28 @@ def segment_source(
     runtime: Runtime,
     threshold: float = 0.5,
     watch: Stopwatch | None = None,
+    native: bool = True,
 ) -> Iterator[FrameResult]:
     """Yield the result of every frame, in order; `watch` gets the seconds of "reading" and "model".
 
+    native: results at the source's size; else at the network's, images resized with Pillow's bilinear filter.
     The source is read twice, side by side, so that no window of full-size frames has to be kept.
     """
     watch = watch or Stopwatch()
-    logits = segment_stream(
+    stream = stream_logits(
         model,
         watch.each("reading", source),
-        window,
+        window.fitted(source.length),
         device=runtime.torch_device,
         autocast=runtime.autocast,
         source=Source(sequence=source.name, frames=source.stems, frame_rate=source.frame_rate),
     )
     with explained_memory(_memory_advice(source, window)):
-        pairs = zip(watch.each("reading", source), watch.each("model", logits), strict=True)
-        for frame, frame_logits in pairs:
-            probabilities = torch.sigmoid(frame_logits)
-            mask = probabilities > threshold
-            yield FrameResult(frame.permute(1, 2, 0).numpy(), probabilities.numpy(), mask.numpy())
+        pairs = zip(watch.each("reading", source), watch.each("model", stream), strict=True)
+        for frame, (framing, logits) in pairs:
+            probabilities = torch.sigmoid((framing.undo_values(logits) if native else framing.uncut(logits)).cpu())
+            image = resized(frame.permute(1, 2, 0).numpy(), probabilities.shape)
+            yield FrameResult(image, probabilities.numpy(), (probabilities > threshold).numpy())
 
 
 def place_model(model: Any, runtime: Runtime) -> None:
@@ -69,12 +72,11 @@ def describe_model(model: Any) -> dict[str, Any]:
     """What tells one model from another in a summary: class names, framing, and a checksum over its weights."""
     parts = {name: getattr(model, name, None) for name in ("backbone", "flow", "head")}
     framing = model.framing
-    described = {name: type(part).__name__ for name, part in parts.items() if part is not None}
+    described = {name: describe_part(part) for name, part in parts.items() if part is not None}
     return {
-        "class": type(model).__name__,
+        **describe_part(model),
         **described,
         "framing": repr(framing) if is_dataclass(framing) else type(framing).__name__,
-        "weights_checksum": weights_checksum(model),
     }
 
 

@@ -18,6 +18,8 @@ from motion4d.data.sampling import Clips
 from motion4d.data.with_flow import WithFlow
 from motion4d.engine.checkpoints import find_checkpoint
 from motion4d.engine.evaluate import Evaluate
+from motion4d.engine.evaluation import Evaluation
+from motion4d.engine.inference import OURS
 from motion4d.engine.loop import Loop, Losses, MakeOptimizer
 from motion4d.engine.pictures import draw_examples
 from motion4d.engine.runtime import Runtime, seed_everything
@@ -52,6 +54,7 @@ class Train:
         window: Window | None = None,
         threshold: float = 0.5,
         baselines: Mapping[str, Any] | None = None,
+        evaluation: Evaluation | None = None,
         pretrained: Mapping[str, str] | None = None,
         checkpoint: str | None = None,
         resume: str = "auto",
@@ -73,6 +76,7 @@ class Train:
             window=window,
             threshold=threshold,
             baselines=baselines,
+            evaluation=evaluation,
         )
         self.make_loop = partial(
             Loop,
@@ -109,11 +113,13 @@ class Train:
             if loop.is_main:
                 note = {"format": "motion4d trainable", "step": str(loop.progress.step)}
                 write_safetensors(self.folder / "weights.safetensors", trainable_state(self.model), note)
+            self.evaluation.weights[OURS] = f"trained in this run, step {loop.progress.step}"
             report = self.evaluation.score()
             summary = self.evaluation.write(report)
             loop.reporter.scalars("eval", summary["main"])
             if loop.is_main and self.training.pictures:
-                for name, picture in draw_examples(self.evaluation, self.training.pictures, self.folder / "pictures"):
+                examples = self.evaluation.examples(self.training.pictures)
+                for name, picture in draw_examples(examples, self.folder / "pictures"):
                     loop.reporter.picture(name, picture)
         loop.close()
         report.check_complete()

@@ -26,19 +26,24 @@ def load_task_weights(
     default: str,
     shipped: str | None = None,
     pretrained: Mapping[str, str | Path] | None = None,
-) -> None:
-    """Load the checkpoint, then published weights into the parts of `model` that it did not bring.
+) -> str:
+    """Load the checkpoint, then published weights into the parts of `model` that it did not bring; says which.
 
     `auto` means `default` ("none" or "shipped"). pretrained: attribute name -> file.
     """
     untouched = {name: _fingerprint(getattr(model, name)) for name in pretrained or {}}
-    path = resolve_checkpoint(default if checkpoint in (None, "auto") else checkpoint, shipped=shipped)
+    chosen = default if checkpoint in (None, "auto") else checkpoint
+    path = resolve_checkpoint(chosen, shipped=shipped)
+    loaded = []
     if path is not None:
         load_checkpoint(model, path)
         _log.info("weights: %s", path)
+        loaded.append(f"shipped {path.name}" if chosen == "shipped" else str(path))
     for name, file in (pretrained or {}).items():
         if _fingerprint(getattr(model, name)) == untouched[name]:
             load_part(model, name, Path(file))
+            loaded.append(f"{name}: {file}")
+    return ", ".join(loaded) or "untrained"
 
 
 def load_pretrained(model: Any, pretrained: Mapping[str, str | Path]) -> None:

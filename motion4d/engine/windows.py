@@ -5,6 +5,9 @@ windows see the same frame their logits are averaged, each with a weight that fa
 ends. A last window that would begin without any overlap takes one earlier frame along as context, because motion needs
 two frames. A stream of a single frame is static by decision: its logits are STATIC_LOGIT and the model is not called.
 
+With `interleave` k, every k-th frame belongs to one group, and each group goes through windows of its own: motion
+between neighbours is k times as large (GeoMotion's published evaluation: 4). The logits come back in temporal order.
+
 A model is anything with `framing` (rule: (H, W) -> Framing) and `__call__(clip) -> Motion` on a framed clip.
 """
 
@@ -40,10 +43,14 @@ class MotionModel(Protocol):
 
 @dataclass(frozen=True)
 class Window:
-    """length: frames that the model sees at once; overlap: frames that neighbouring windows share."""
+    """length: frames that the model sees at once; overlap: frames that neighbouring windows share.
+
+    interleave: number of groups of every so many-th frame that the windows are cut from; 1: the frames as they come.
+    """
 
     length: int = 32
     overlap: int = 8
+    interleave: int = 1
 
     def __post_init__(self) -> None:
         if self.length < 2 or not 0 <= self.overlap < self.length:
@@ -56,6 +63,10 @@ class Window:
     def stride(self) -> int:
         """New frames per window."""
         return self.length - self.overlap
+
+    def fitted(self, count: int | None) -> Window:
+        """This window for a clip of `count` frames: not so many groups that one of them has a single frame."""
+        return self if count is None else replace(self, interleave=max(1, min(self.interleave, count // 2)))
 
     def weights(self, count: int) -> list[float]:
         """Blending weights of a window of `count` frames: a ramp over the overlap at both ends."""
@@ -75,26 +86,52 @@ def segment_stream(
 
     frames: [3, H, W], uint8 or float in [0, 1], of one size. autocast: makes the context in which the model runs.
     source: where the frames come from; each window's clip carries it with its own frame stems.
-    What is held at a time does not depend on the number of frames: one window of framed frames and their logits.
+    What is held at a time does not depend on the number of frames: per group, one window of framed frames and logits.
     """
+    for framing, logits in stream_logits(model, frames, window, device=device, autocast=autocast, source=source):
+        yield framing.undo_values(logits).cpu()
+
+
+def stream_logits(
+    model: MotionModel,
+    frames: Iterable[Tensor],
+    window: Window,
+    *,
+    device: torch.device | str = "cpu",
+    autocast: Autocast = nullcontext,
+    source: Source | None = None,
+) -> Iterator[tuple[Framing, Tensor]]:
+    """The same at the network's own size and on its device: yield (framing, logits [h, w]) of every frame."""
     frames = iter(frames)
     first = next(frames, None)
     if first is None:
         return
     framing = model.framing(first.shape[-2], first.shape[-1])
     framed = (_frame(frame.to(device), framing) for frame in itertools.chain([first], frames))
-    for logits in _blend(model, _stream_pieces(framed, window, source), window, autocast):
-        yield framing.undo_values(logits)[0].cpu()
+    groups = []
+    for number, group in enumerate(_deal(framed, window.interleave)):
+        own = None if source is None else replace(source, frames=source.frames[number :: window.interleave])
+        groups.append(_blend(model, _stream_pieces(group, window, own), window, autocast))
+    for group in itertools.cycle(groups):
+        logits = next(group, None)
+        if logits is None:  # groups end in the order in which frames were dealt
+            return
+        yield framing, logits[0]
 
 
 def segment_clip(model: MotionModel, clip: Clip, window: Window, *, autocast: Autocast = nullcontext) -> Motion:
     """Motion logits [B, N, H, W] of a clip at its own size and on its device, in windows.
 
-    An estimated flow that travels in the clip is framed with it; otherwise the model estimates its own.
+    An estimated flow that travels in the clip is framed with it, unless frames are interleaved; otherwise the model
+    estimates its own.
     """
     framing = model.framing(*clip.size)
-    pieces = _clip_pieces(_frame_clip(clip, framing), window)
-    logits = torch.stack(list(_blend(model, pieces, window, autocast)), dim=1)
+    framed = _frame_clip(clip, framing)
+    step = window.fitted(clip.num_frames).interleave
+    logits = framed.images.new_empty(len(framed.images), clip.num_frames, *framed.size)
+    for number in range(step):
+        pieces = _clip_pieces(framed if step == 1 else _every(framed, number, step), window)
+        logits[:, number::step] = torch.stack(list(_blend(model, pieces, window, autocast)), dim=1)
     return Motion(framing.undo_values(logits))
 
 
@@ -144,7 +181,9 @@ def _stream_pieces(frames: Iterator[Tensor], window: Window, source: Source | No
     One buffer serves all windows: blocks of a window's size that come and go would leave holes in the heap, which make
     a process grow with the length of the video. Its row 0 is the frame before the window.
     """
-    first = next(frames)
+    first = next(frames, None)
+    if first is None:
+        return
     frames = itertools.chain([first], frames)
     buffer = first.new_empty(window.length + 1, *first.shape)
     start = 0
@@ -158,6 +197,29 @@ def _stream_pieces(frames: Iterator[Tensor], window: Window, source: Source | No
         buffer[: window.overlap + 1] = buffer[window.stride :].clone()
         fresh = _fill(buffer[window.overlap + 1 :], frames)
         start, end = start + window.stride, window.overlap + fresh
+
+
+def _deal(frames: Iterator[Tensor], count: int) -> list[Iterator[Tensor]]:
+    """Frame k of a stream for the (k modulo count)-th of `count` streams; frames wait until their stream asks."""
+    waiting: list[deque[Tensor]] = [deque() for _ in range(count)]
+    numbered = enumerate(frames)
+
+    def one(queue: deque[Tensor]) -> Iterator[Tensor]:
+        while True:
+            while not queue:
+                item = next(numbered, None)
+                if item is None:
+                    return
+                waiting[item[0] % count].append(item[1])
+            yield queue.popleft()
+
+    return [one(queue) for queue in waiting]
+
+
+def _every(clip: Clip, first: int, step: int) -> Clip:
+    """Every step-th frame from `first` on; flows between neighbours do not fit any more."""
+    sources = tuple(replace(source, frames=source.frames[first::step]) for source in clip.sources)
+    return Clip(clip.images[:, first::step], sources=sources)
 
 
 def _fill(rows: Tensor, frames: Iterator[Tensor]) -> int:

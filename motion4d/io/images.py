@@ -56,6 +56,13 @@ def write_image(path: str | Path, image: NDArray[np.uint8], *, quality: int = 95
         Image.fromarray(np.ascontiguousarray(image)).save(temporary, quality=quality)
 
 
+def resized(image: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
+    """[H, W, 3] -> `size` (H, W) with Pillow's bilinear filter; unchanged if it has that size."""
+    if image.shape[:2] == tuple(size):
+        return image
+    return np.array(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR))
+
+
 def to_8_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     """16-bit values -> 8 bit, rounded to the nearest (65535 -> 255)."""
     return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
+from motion4d.clip import Clip, Motion
 from motion4d.engine.errors import RankFailed
+from motion4d.engine.evaluate import Evaluate
 from motion4d.engine.ranks import has_outer_launcher, rank, run_ranks
+from motion4d.engine.runtime import Runtime
+from motion4d.engine.windows import Window
 from motion4d.io.weights import read_state_dict
+from tests.engine.davis_like import Folders, write_davis_like
+from tests.engine.toy import Brightness
 from tests.engine.toys import FailingLosses, ToyModel, toy_losses, toy_task
 
 SGD = partial(torch.optim.SGD, lr=0.1)
@@ -30,6 +39,41 @@ def _plain(folder: Path, batch_size: int) -> None:
     toy_task(folder, model=ToyModel(dropout=0), optimizer=SGD, batch_size=batch_size, ema=None).run()
 
 
+def _evaluate(folder: Path) -> None:
+    data = {"eval": Folders(folder.parent / "data")}
+    runtime = Runtime(device="cpu", precision="fp32", threads=1)
+    Evaluate(Brightness(), data, output=folder, runtime=runtime, window=Window(4, 0), pictures=1).run()
+
+
+class TakenAway:
+    """Losses that make a cluster's signal come while rank 0 is at its third step."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, prediction: Motion, clip: Clip) -> dict[str, torch.Tensor]:
+        self.calls += 1
+        if self.calls == 3 and rank() == 0:
+            os.kill(os.getppid(), signal.SIGUSR2)
+            time.sleep(0.5)
+        return toy_losses(prediction, clip)
+
+
+def _train_taken_away(folder: Path) -> None:
+    toy_task(folder, batch_size=1, losses=TakenAway(), ema=None, steps=8).run()
+
+
+def _requeue(folder: Path) -> None:
+    """What submitit does: its handler leaves the job, and the job begins again."""
+    os.environ["SUBMITIT_EXECUTOR"] = "local"
+    signal.signal(signal.SIGUSR2, lambda *_: sys.exit("requeued"))
+    try:
+        run_ranks(_train_taken_away, (folder / "taken",), num_processes=2, folder=folder)
+    except SystemExit as error:
+        (folder / "requeued.txt").write_text(str(error))
+    run_ranks(_train, (folder / "taken", 1, None), num_processes=2, folder=folder)
+
+
 def main(folder: Path) -> None:
     """Everything that the test below looks at."""
     two = partial(run_ranks, num_processes=2, folder=folder)
@@ -40,7 +84,11 @@ def main(folder: Path) -> None:
     except RankFailed as error:
         (folder / "error.txt").write_text(str(error))
     two(_train, (folder / "cut", 1, None))
+    write_davis_like(folder / "data", {"cat": 5, "dog": 6, "goat": 3})
+    two(_evaluate, (folder / "eval_two",))
+    _requeue(folder)
     _plain(folder / "single", 2)
+    _evaluate(folder / "eval_one")
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +128,16 @@ def test_an_outer_launcher_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     called: list[int] = []
     run_ranks(lambda: called.append(rank()), (), num_processes=4, folder=tmp_path)
     assert called == [1]
+
+
+def test_ranks_share_the_sequences_of_a_benchmark(runs: Path) -> None:
+    one, two = (json.loads((runs / name / "metrics.json").read_text()) for name in ("eval_one", "eval_two"))
+    assert one == two
+    assert one["models"]["ours"]["overall"]["sequences"] == 3
+    assert (runs / "eval_two" / "sequences.csv").read_text() == (runs / "eval_one" / "sequences.csv").read_text()
+
+
+def test_ranks_that_are_taken_away_save_and_go_on_with_the_same_numbers(runs: Path) -> None:
+    assert (runs / "requeued.txt").read_text() == "requeued"
+    whole, taken = (list(csv.DictReader((runs / name / "training.csv").open())) for name in ("whole", "taken"))
+    assert [row["total"] for row in whole] == [row["total"] for row in taken]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,14 +12,16 @@ from hypothesis import strategies as st
 from motion4d.clip import Clip, Flow, Source
 from motion4d.engine.windows import STATIC_LOGIT, Window, segment_clip, segment_stream
 from motion4d.framing import Native, Square
-from tests.engine.toy import Brightness, FlowMagnitude, PerWindow
+from tests.engine.toy import Brightness, FlowMagnitude, PerWindow, Stems
 
 
 def random_frames(count: int, height: int = 6, width: int = 10) -> torch.Tensor:
     return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(count))
 
 
-windows = st.integers(2, 9).flatmap(lambda n: st.builds(Window, st.just(n), st.integers(0, n - 1)))
+windows = st.integers(2, 9).flatmap(
+    lambda n: st.builds(Window, st.just(n), st.integers(0, n - 1), interleave=st.integers(1, 4))
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -25,6 +29,7 @@ windows = st.integers(2, 9).flatmap(lambda n: st.builds(Window, st.just(n), st.i
 def test_a_per_frame_model_gives_the_same_whatever_the_window(window, count):
     frames = random_frames(count)
     model = Brightness(Native(multiple=4))
+    window = window.fitted(count)
     streamed = torch.stack(list(segment_stream(model, iter(frames), window)))
     torch.testing.assert_close(streamed, 8 * (frames[:, 0] - 0.5))
     assert max(model.seen) <= window.length
@@ -36,9 +41,28 @@ def test_a_per_frame_model_gives_the_same_whatever_the_window(window, count):
 @given(window=windows, count=st.integers(2, 30))
 def test_stream_and_clip_cut_the_same_windows(window, count):
     frames = random_frames(count)
+    window = replace(window, interleave=1)  # groups take turns in a stream: calls have another order
     streamed = torch.stack(list(segment_stream(PerWindow(), frames, window)))
     whole = segment_clip(PerWindow(), Clip(frames[None]), window).logits[0]
     torch.testing.assert_close(streamed, whole)
+
+
+def test_interleaved_groups_are_windows_of_their_own_in_stream_and_clip():
+    frames = random_frames(10)
+    source = Source("d", "s", tuple("abcdefghij"))
+    window = Window(3, 0, interleave=4)
+    expected = {("a", "e", "i"), ("b", "f", "j"), ("c", "g"), ("d", "h")}
+    for run in (
+        lambda model: list(segment_stream(model, frames, window, source=source)),
+        lambda model: segment_clip(model, Clip(frames[None], sources=(source,)), window),
+    ):
+        model = Stems()
+        run(model)
+        assert set(model.stems) == expected
+
+
+def test_no_group_has_a_single_frame():
+    assert [Window(8, 0, interleave=4).fitted(n).interleave for n in (None, 9, 8, 7, 3, 1)] == [4, 4, 4, 3, 1, 1]
 
 
 @pytest.mark.parametrize(("count", "calls"), [(2, [2]), (7, [7]), (8, [8]), (9, [8, 4]), (13, [8, 8]), (14, [8, 8, 4])])

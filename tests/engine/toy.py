@@ -20,6 +20,18 @@ class Brightness:
         return Motion(8 * (clip.images[:, :, 0] - 0.5))
 
 
+class Stems(Brightness):
+    """Brightness that remembers the stems of the frames that it saw, window by window."""
+
+    def __init__(self, framing=None) -> None:
+        super().__init__(framing)
+        self.stems: list[tuple[str, ...]] = []
+
+    def __call__(self, clip: Clip) -> Motion:
+        self.stems.append(clip.sources[0].frames)
+        return super().__call__(clip)
+
+
 class PerWindow:
     """The k-th call says k everywhere: shows how windows are blended."""
 

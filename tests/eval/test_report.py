@@ -1,0 +1,113 @@
+"""eval.report: runs and sweeps on one page, with their protocols, weights, failures and what papers report."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eval import report
+from eval.published import PUBLISHED, published_on
+from motion4d.io.files import write_json, write_text
+from motion4d.io.images import write_image
+
+SENTENCE = "there is no data/FBMS59; run python -m prepare.fbms & look <again>"
+
+
+def write_run(
+    folder: Path, dataset: str, *, scores: dict[str, Any] | None = None, status: str = "done", error: str | None = None
+) -> None:
+    """A run folder as task=eval leaves it."""
+    words = ["+experiment=geomotion", "task=eval", f"data={dataset}", f"output={folder}"]
+    write_json(folder / "status.json", {"job": 0, "overrides": words, "status": status, "error": error, "seconds": 3.5})
+    write_text(folder / "config.yaml", "name: geomotion\n")
+    if scores is not None:
+        means = {"protocol": "geomotion", "sequences": 2, "frames": 50, **scores}
+        models = {"ours": {"overall": means, "groups": {dataset: means}}}
+        metrics = {"main": scores, "weights": {"ours": "shipped geomotion.safetensors (1a2b3c4d)"}, "models": models}
+        write_json(folder / "metrics.json", {**metrics, "failed": {}})
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """A sweep of two good jobs and a failed one, and pictures of the first."""
+    write_run(tmp_path / "sweep/0", "davis2016", scores={"J&F": 0.71, "J": 0.7, "F": 0.72})
+    write_run(tmp_path / "sweep/1", "procedural_hard", scores={"J&F": 0.5, "J": 0.6, "F": 0.4, "static": 0.01})
+    write_run(tmp_path / "sweep/2", "fbms59", status="failed", error=SENTENCE)
+    write_image(tmp_path / "sweep/0/pictures/davis2016_dog.png", np.full((40, 1500, 3), 90, np.uint8))
+    write_text(tmp_path / "sweep/.submitit/9/status.json", "not a run")
+    return tmp_path / "sweep"
+
+
+def test_a_sweep_becomes_one_page(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.main([str(runs), "--output", str(tmp_path / "page")]) == 1
+    console = capsys.readouterr().out
+    assert f"2 has a problem: {SENTENCE}" in console
+    assert "3 runs, 1 with problems: 2" in console
+    page = (tmp_path / "page/report.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 1
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "look &lt;again&gt;" in page
+    assert "shipped geomotion.safetensors (1a2b3c4d)" in page
+    with (tmp_path / "page/report.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    ours = [row for row in rows if row["kind"] == "run"]
+    assert [(row["dataset"], row["protocol"], row["J&F"]) for row in ours] == [
+        ("davis2016", "geomotion", "0.71"),
+        ("procedural_hard", "geomotion", "0.5"),
+        ("fbms59", "", ""),
+    ]
+    assert rows[-1]["status"] == "failed"
+    assert "| davis2016 | geomotion | geomotion | shipped" in (tmp_path / "page/report.md").read_text()
+
+
+def test_numbers_of_papers_stand_beside_the_same_data_set_and_say_how_sure_they_are(runs: Path, tmp_path: Path) -> None:
+    report.main([str(runs), "--output", str(tmp_path / "page")])
+    with (tmp_path / "page/report.csv").open(newline="") as file:
+        cited = [row for row in csv.DictReader(file) if row["kind"] == "published"]
+    assert {row["dataset"] for row in cited} == {"davis2016"}
+    assert all(row["source"].startswith(("confirmed: ", "secondary: ")) for row in cited)
+    (geomotion,) = [row for row in cited if row["system"] == "GeoMotion"]
+    assert (geomotion["J&F"], geomotion["protocol"]) == ("0.847", "geomotion")
+    assert geomotion["source"].startswith("secondary")
+
+
+def test_only_numbers_that_were_seen_are_there() -> None:
+    values = {value for one in PUBLISHED for value in one.metrics.values()}
+    assert not values & {0.586, 0.531, 0.721, 0.676, 0.654, 0.723, 0.727, 0.773, 0.677, 0.755}
+    assert published_on("DAVIS2016-moving", ())[0].system == "GeoMotion"
+    assert {one.system for one in published_on("davis2017", ("geomotion",))} == {"GeoMotion"}
+    assert "OSVOS" in {one.system for one in published_on("davis2017", ("davis2017_semi",))}
+
+
+def test_runs_of_several_places_have_distinct_names(runs: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "other/0", "davis2016", scores={"J&F": 0.8, "J": 0.8, "F": 0.8})
+    assert report.main([str(runs / "0"), str(tmp_path / "other"), "--output", str(tmp_path / "page")]) == 0
+    page = (tmp_path / "page/report.html").read_text()
+    assert "sweep/0" in page
+    assert "other/0" in page
+    assert '<td class="number best">0.800</td>' in page
+    assert '<td class="number best">0.710</td>' not in page
+
+
+def test_a_run_that_was_killed_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "run", "davis2016", status="running")
+    assert report.main([str(tmp_path / "run")]) == 1
+    assert "it has not ended, or was killed" in capsys.readouterr().out
+
+
+def test_a_folder_without_runs_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.main([str(tmp_path)]) == 2
+    assert "holds no run" in capsys.readouterr().err
+
+
+def test_damaged_metrics_name_their_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "run", "davis2016", scores={"J": 0.5})
+    (tmp_path / "run/metrics.json").write_text(json.dumps({"models": 1})[:-2])
+    assert report.main([str(tmp_path / "run")]) == 2
+    assert "metrics.json is not a valid JSON file" in capsys.readouterr().err
