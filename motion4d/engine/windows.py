@@ -22,6 +22,7 @@ from torch import Tensor
 
 from motion4d.clip import Clip, Flow, Motion, Source
 from motion4d.framing import Framing
+from motion4d.io.masks import mask_name
 
 STATIC_LOGIT = -20.0  # probability 2e-9: what is said where nothing can be known to move
 
@@ -74,7 +75,8 @@ def segment_stream(
     """Yield the motion logits [H, W] of every frame, in order, float32 on the CPU at native size.
 
     frames: [3, H, W], uint8 or float in [0, 1], of one size. autocast: makes the context in which the model runs.
-    source: where the frames come from; each window's clip carries it with its own frame stems.
+    source: where the frames come from; each window's clip carries it with its own frame stems, 00000, 00001, ... if
+    the source knows none.
     What is held at a time does not depend on the number of frames: one window of framed frames and their logits.
     """
     frames = iter(frames)
@@ -83,6 +85,7 @@ def segment_stream(
         return
     framing = model.framing(first.shape[-2], first.shape[-1])
     framed = (_frame(frame.to(device), framing) for frame in itertools.chain([first], frames))
+    source = None if source is None else replace(source, framing=framing)
     for logits in _blend(model, _stream_pieces(framed, window, source), window, autocast):
         yield framing.undo_values(logits)[0].cpu()
 
@@ -169,7 +172,8 @@ def _fill(rows: Tensor, frames: Iterator[Tensor]) -> int:
 
 
 def _part(source: Source, start: int, stop: int) -> Source:
-    return replace(source, frames=source.frames[start:stop])
+    frames = source.frames[start:stop] or tuple(mask_name(k) for k in range(start, stop))
+    return replace(source, frames=frames)
 
 
 def _clip_pieces(clip: Clip, window: Window) -> Iterator[_Piece]:
@@ -194,4 +198,5 @@ def _frame_clip(clip: Clip, framing: Framing) -> Clip:
         if flow is not None:
             backward = None if flow.backward is None else framing.flow(flow.backward)
             flow = Flow(framing.flow(flow.forward), backward)
-        return Clip(framing.images(clip.images), estimated_flow=flow, sources=clip.sources)
+        sources = tuple(replace(source, framing=framing) for source in clip.sources)
+        return Clip(framing.images(clip.images), estimated_flow=flow, sources=sources)
