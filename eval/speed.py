@@ -7,6 +7,7 @@ divide by it before comparing two machines. Nothing here asserts a time.
     python -m eval.speed                          # every row that fits small machines
     python -m eval.speed fusion raft --frames 8 --size 224x224
     python -m eval.speed pi3 geomotion            # full size: about 4 GB and minutes on a CPU
+    python -m eval.speed raft --frames 3 --size 1080x1920 --skip-plain   # where the plain form has no place
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     print("  ".join(f"{key}: {value}" for key, value in machine.items()))
     measurements: list[Measurement] = []
     for row in options.rows or [name for name, forms in ROWS.items() if not forms.full_size]:
-        measurements += _measure_row(row, setting, options.repeats)
+        forms = list(ROWS[row].forms)
+        measurements += _measure_row(row, forms[1:] or forms if options.skip_plain else forms, setting, options.repeats)
     print(table(measurements))
     if options.output:
         options.output.mkdir(parents=True, exist_ok=True)
@@ -83,13 +85,14 @@ def table(measurements: list[Measurement]) -> str:
     return "\n".join(lines)
 
 
-def _measure_row(row: str, setting: Setting, repeats: int) -> list[Measurement]:
+def _measure_row(row: str, forms: list[str], setting: Setting, repeats: int) -> list[Measurement]:
     measurements: list[Measurement] = []
-    for form in ROWS[row].forms:
+    for form in forms:
         print(f"measuring {row}: {form} ...", file=sys.stderr, flush=True)
         seconds, cpu_seconds, peak = _in_own_process(row, form, setting, repeats)
         measurements.append(Measurement(row, form, seconds, cpu_seconds, peak))
-    for one in measurements[1:]:
+    plain = next(iter(ROWS[row].forms))
+    for one in measurements[1:] if forms[0] == plain else []:
         one.speedup = measurements[0].seconds / one.seconds
     return measurements
 
@@ -152,6 +155,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", type=_size, default=(224, 224), metavar="HxW", help="frame size (default 224x224)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="torch threads (default: all cores)")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs, the fastest counts (default 3)")
+    parser.add_argument("--skip-plain", action="store_true", help="leave out the first form of rows that have others")
     parser.add_argument("--output", type=Path, help="folder for speed.json and speed.txt")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.rows) - set(ROWS))

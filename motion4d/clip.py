@@ -15,10 +15,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from motion4d.framing import Framing
 
 
 def check_shape(name: str, tensor: Tensor, pattern: str) -> dict[str, int]:
@@ -59,12 +62,16 @@ class Noun:
 
 @dataclass(frozen=True)
 class Source:
-    """Where one clip came from: what a result file, a report and an error message name."""
+    """Where one clip came from: what a result file, a report and an error message name.
+
+    framing: how its frames became the clip's images, for what lies in files at native size; None: they are unchanged.
+    """
 
     dataset: str = "unknown"
     sequence: str = "unknown"
     frames: tuple[str, ...] = ()  # stems, in order
     frame_rate: float | None = None
+    framing: Framing | None = None
 
 
 @dataclass

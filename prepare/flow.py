@@ -3,6 +3,7 @@
 Every sequence of the input (a folder of folders of frames, or of videos) gets ROOT/DATASET/SEQUENCE/forward/FRAME.flo
 and .../backward/FRAME.flo, which is where flow=precomputed looks (ROOT is data/flow unless --root says otherwise). What
 is there is passed over, so an interrupted run goes on with the missing frames; every file appears whole or not at all.
+The flow is that of the frames as they are; flow=precomputed fits it to what a network sees, so any model can read it.
 Which estimator made the files stands in SEQUENCE/flow.json, and another one is refused there. Numbers are computed in
 fp32. Exit status: 0 if every sequence is complete, else 1.
 """
@@ -17,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from motion4d.cli import build, compose
-from motion4d.engine.flow_stream import FlowPair, flow_stream, frame_names, prepare_estimator
+from motion4d.engine.flow_stream import FlowPair, flow_stream, prepare_estimator
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.segment import describe_part
 from motion4d.flow.base import FlowEstimator
 from motion4d.io.files import check_writable, read_json, write_json
 from motion4d.io.flow_files import WRITERS, write_flow
-from motion4d.io.frames import FrameSource, open_input
+from motion4d.io.frames import FrameSource, collection_name, frame_names, open_input
 
 CONF = Path(__file__).parents[1] / "conf"
 RECORD = "flow.json"
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         estimator = configured_estimator(options.flow, options.overrides)
         runtime = Runtime(device=options.device, precision="fp32")
         prepare_estimator(estimator, runtime)
-        folder = options.root / (options.dataset or _data_set_name(options.input))
+        folder = options.root / (options.dataset or collection_name(sources[0]))
         check_writable(folder)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -126,10 +127,6 @@ def _prepare(source: FrameSource, folder: Path, estimator: FlowEstimator, runtim
         return False
     print(f"{name}: {count} pairs computed" if count else f"{name}: complete, nothing to do")
     return True
-
-
-def _data_set_name(path: Path) -> str:
-    return path.stem if path.is_file() else path.resolve().name
 
 
 def _how_to_read(folder: Path, suffix: str) -> str:

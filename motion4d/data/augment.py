@@ -1,11 +1,14 @@
 """Random views of clips for training motion masks: mirrored, played backwards, cut to fewer frames, recoloured.
 
 What these change without breaking is kept: images, motion, instances, valid mask, estimated flow. Cameras, depth and
-true flow are dropped, since a mirrored world has other ones. Random numbers come from torch's generator, which
+true flow are dropped, since a mirrored world has other ones, and so are the names of the frames, under which only the
+unchanged frames' flow could be found. Random numbers come from torch's generator, which
 motion4d.data.sampling seeds by (seed, epoch, index).
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -52,7 +55,7 @@ class MotionViews:
             instances=view(clip.instances),
             valid=view(clip.valid),
             estimated_flow=_flow_of_view(clip.estimated_flow, start, count, mirrored=mirrored, backwards=backwards),
-            sources=clip.sources,
+            sources=tuple(replace(source, frames=()) for source in clip.sources),
         )
 
     def _recoloured(self, images: Tensor) -> Tensor:

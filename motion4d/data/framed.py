@@ -38,6 +38,7 @@ def frame_clip(clip: Clip, framing: Framing) -> Clip:
     return dataclasses.replace(
         clip,
         images=framing.images(clip.images),
+        sources=tuple(dataclasses.replace(source, framing=framing) for source in clip.sources),
         motion=_apply(framing.labels, clip.motion),
         instances=_apply(framing.labels, clip.instances),
         valid=_apply(framing.labels, clip.valid),

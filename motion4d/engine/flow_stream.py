@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,7 @@ from motion4d.engine.runtime import Runtime
 from motion4d.engine.segment import place_model
 from motion4d.flow.base import FlowEstimator
 from motion4d.flow.consistency import both_consistent
-from motion4d.io.frames import FrameSource
-from motion4d.io.masks import mask_name
+from motion4d.io.frames import FrameSource, frame_names
 
 PIXELS_AT_ONCE = 2**23  # of all frames together: 4 frames of 1080p, 82 of 240x424
 _LEAST_SIDE = 128  # pixels: what every estimator accepts
@@ -67,13 +66,6 @@ def flow_stream(
             with torch.no_grad(), runtime.autocast():
                 flow = estimator(Clip(images, sources=(origin,)))
             yield from _pairs(flow, names)
-
-
-def frame_names(source: FrameSource) -> Iterable[str]:
-    """What the frames are called: the stems of their files if there are any and they differ, else 00000, 00001, ..."""
-    if source.stems and len(set(source.stems)) == len(source.stems):
-        return source.stems
-    return map(mask_name, itertools.count())
 
 
 def prepare_estimator(estimator: Any, runtime: Runtime) -> None:

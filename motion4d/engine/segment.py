@@ -17,7 +17,7 @@ from motion4d.engine.results import FrameResult
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.stopwatch import Stopwatch
 from motion4d.engine.windows import MotionModel, Window, stream_logits
-from motion4d.io.frames import FrameSource
+from motion4d.io.frames import FrameSource, collection_name
 from motion4d.io.images import resized
 from motion4d.layers.precision import round_blocks
 
@@ -44,7 +44,7 @@ def segment_source(
         window.fitted(source.length),
         device=runtime.torch_device,
         autocast=runtime.autocast,
-        source=Source(sequence=source.name, frames=source.stems, frame_rate=source.frame_rate),
+        source=_origin(source),
     )
     with explained_memory(_memory_advice(source, window)):
         pairs = zip(watch.each("reading", source), watch.each("model", stream), strict=True)
@@ -95,6 +95,11 @@ def weights_checksum(model: Any) -> str:
         for value in model.state_dict().values():
             checksum = zlib.crc32(value.detach().flatten()[:64].double().cpu().numpy().tobytes(), checksum)
     return f"{checksum:08x}"
+
+
+def _origin(source: FrameSource) -> Source:
+    """What flow=precomputed finds the source's files by: as prepare.flow names them."""
+    return Source(collection_name(source), source.folder or source.name, source.stems, source.frame_rate)
 
 
 def _memory_advice(source: FrameSource, window: Window) -> str:

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from motion4d.clip import Clip, Flow, Motion, Source
 from motion4d.framing import Framing
+from motion4d.io.masks import mask_name
 
 STATIC_LOGIT = -20.0  # probability 2e-9: what is said where nothing can be known to move
 
@@ -85,7 +86,8 @@ def segment_stream(
     """Yield the motion logits [H, W] of every frame, in order, float32 on the CPU at native size.
 
     frames: [3, H, W], uint8 or float in [0, 1], of one size. autocast: makes the context in which the model runs.
-    source: where the frames come from; each window's clip carries it with its own frame stems.
+    source: where the frames come from; each window's clip carries it with its own frame stems, 00000, 00001, ... if
+    the source knows none. Interleaved frames carry none: no flow between their neighbours lies in files.
     What is held at a time does not depend on the number of frames: per group, one window of framed frames and logits.
     """
     for framing, logits in stream_logits(model, frames, window, device=device, autocast=autocast, source=source):
@@ -108,10 +110,11 @@ def stream_logits(
         return
     framing = model.framing(first.shape[-2], first.shape[-1])
     framed = (_frame(frame.to(device), framing) for frame in itertools.chain([first], frames))
-    groups = []
-    for number, group in enumerate(_deal(framed, window.interleave)):
-        own = None if source is None else replace(source, frames=source.frames[number :: window.interleave])
-        groups.append(_blend(model, _stream_pieces(group, window, own), window, autocast))
+    source = None if source is None or window.interleave > 1 else replace(source, framing=framing)
+    groups = [
+        _blend(model, _stream_pieces(group, window, source), window, autocast)
+        for group in _deal(framed, window.interleave)
+    ]
     for group in itertools.cycle(groups):
         logits = next(group, None)
         if logits is None:  # groups end in the order in which frames were dealt
@@ -217,9 +220,8 @@ def _deal(frames: Iterator[Tensor], count: int) -> list[Iterator[Tensor]]:
 
 
 def _every(clip: Clip, first: int, step: int) -> Clip:
-    """Every step-th frame from `first` on; flows between neighbours do not fit any more."""
-    sources = tuple(replace(source, frames=source.frames[first::step]) for source in clip.sources)
-    return Clip(clip.images[:, first::step], sources=sources)
+    """Every step-th frame from `first` on; flows between neighbours, known or in files, do not fit any more."""
+    return Clip(clip.images[:, first::step])
 
 
 def _fill(rows: Tensor, frames: Iterator[Tensor]) -> int:
@@ -231,7 +233,8 @@ def _fill(rows: Tensor, frames: Iterator[Tensor]) -> int:
 
 
 def _part(source: Source, start: int, stop: int) -> Source:
-    return replace(source, frames=source.frames[start:stop])
+    frames = source.frames[start:stop] or tuple(mask_name(k) for k in range(start, stop))
+    return replace(source, frames=frames)
 
 
 def _clip_pieces(clip: Clip, window: Window) -> Iterator[_Piece]:
@@ -256,4 +259,5 @@ def _frame_clip(clip: Clip, framing: Framing) -> Clip:
         if flow is not None:
             backward = None if flow.backward is None else framing.flow(flow.backward)
             flow = Flow(framing.flow(flow.forward), backward)
-        return Clip(framing.images(clip.images), estimated_flow=flow, sources=clip.sources)
+        sources = tuple(replace(source, framing=framing) for source in clip.sources)
+        return Clip(framing.images(clip.images), estimated_flow=flow, sources=sources)

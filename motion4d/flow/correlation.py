@@ -41,13 +41,20 @@ class Volume:
     @classmethod
     def one_way(cls, first: Tensor, second: Tensor, *, levels: int, radius: int) -> Volume:
         """From `first` to `second`, both [P, D, h, w]."""
-        return cls(all_pairs(first, second), levels=levels, radius=radius)
+        pairs, _, height, width = first.shape
+        volume = all_pairs(first, second).view(pairs, height, width, height, width)
+        return cls(volume, levels=levels, radius=radius)
 
     @classmethod
     def both_ways(cls, first: Tensor, second: Tensor, *, levels: int, radius: int) -> Volume:
         """[2P]: from `first` to `second`, then from `second` to `first`, which is the transposed first half."""
-        forward = all_pairs(first, second)
-        return cls(torch.cat([forward, forward.permute(0, 3, 4, 1, 2)]), levels=levels, radius=radius)
+        pairs, _, height, width = first.shape
+        both = first.new_empty(2 * pairs, height * width, height * width, dtype=torch.float32)
+        forward, backward = both.chunk(2)
+        all_pairs(first, second, out=forward)
+        for there, back in zip(forward, backward, strict=True):
+            back.copy_(there.T)  # as matrices, because that copy is blocked: several times faster than one of maps
+        return cls(both.view(2 * pairs, height, width, height, width), levels=levels, radius=radius)
 
     @staticmethod
     def bytes_both_ways(height: int, width: int, *, levels: int) -> int:
@@ -139,12 +146,11 @@ def correlate_both_ways(first: Tensor, second: Tensor, *, levels: int, radius: i
     return Volume.both_ways(first, second, levels=levels, radius=radius)
 
 
-def all_pairs(first: Tensor, second: Tensor) -> Tensor:
-    """[P, D, h, w] twice -> [P, h, w, h, w]: <first(p), second(q)> / sqrt(D), float32."""
-    pairs, channels, height, width = first.shape
+def all_pairs(first: Tensor, second: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """[P, D, h, w] twice -> [P, h*w, h*w]: <first(p), second(q)> / sqrt(D), float32; written to `out` if given."""
     with torch.autocast(first.device.type, enabled=False):
-        one = first.float().flatten(2).transpose(1, 2) / math.sqrt(channels)
-        return (one @ second.float().flatten(2)).view(pairs, height, width, height, width)
+        one = first.float().flatten(2).transpose(1, 2) / math.sqrt(first.shape[1])
+        return torch.bmm(one, second.float().flatten(2), out=out)
 
 
 def pixel_grid(height: int, width: int, *, like: Tensor) -> Tensor:

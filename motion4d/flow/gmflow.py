@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -19,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from motion4d.flow.correlation import Correlation, Volume, correlate_both_ways, pixel_grid
-from motion4d.flow.fitting import Fitting, Landscape, Resize
+from motion4d.flow.fitting import Landscape, Resize
 from motion4d.flow.gmflow_transformer import FeatureTransformer, add_position_code
 from motion4d.flow.matching import FlowPropagation, match_globally, match_locally, warp
 from motion4d.flow.network import FlowNetwork
@@ -48,7 +47,8 @@ class GmFlow(FlowNetwork):
 
     trident_conv: turns the encoder's 1/4 map into the two scales; None: the encoder ends at 1/8, the only scale.
     update_block: of the refinement; None: there is none. refinements: how many of them.
-    upsampling: factor from the finest map to the frames. prepare, memory_limit, fitting and weights: see FlowNetwork.
+    upsampling: factor from the finest map to the frames. network: fitting, prepare, memory_limit and weights, see
+    FlowNetwork.
     """
 
     def __init__(
@@ -59,13 +59,10 @@ class GmFlow(FlowNetwork):
         update_block: UpdateBlock | None,
         mask_predictor: MaskPredictor,
         upsampling: int,
-        fitting: Fitting,
-        prepare: str,
         refinements: int = 0,
-        memory_limit: int = 2**29,
-        weights: str | Path | None = None,
+        **network: Any,
     ) -> None:
-        super().__init__(least_side=1, fitting=fitting, memory_limit=memory_limit, prepare=prepare, weights=weights)
+        super().__init__(least_side=1, **network)
         self.feature_encoder = feature_encoder
         self.trident_conv = trident_conv
         self.transformer = FeatureTransformer(CHANNELS, depth=6)

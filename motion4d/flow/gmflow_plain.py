@@ -1,7 +1,8 @@
 """GMFlow in its plain, published form: one pair and one direction per call. The oracle of tests and of eval.speed.
 
 The same modules as motion4d.flow.gmflow, used the obvious way: contiguous layout, both frames encoded for every pair,
-all scores of a matching at once, the refinement's windows sampled from features, its gates computed from everything.
+all scores of an attention or a matching at once, the refinement's windows sampled from features, its gates computed
+from everything.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from torch import Tensor
 from motion4d.clip import Clip, Flow
 from motion4d.flow.correlation import pixel_grid
 from motion4d.flow.gmflow import COARSE_SPLITS, FINE_SPLITS, RADIUS, GmFlow
-from motion4d.flow.gmflow_transformer import add_position_code
+from motion4d.flow.gmflow_transformer import (
+    AttentionLayer,
+    FeedForwardAttention,
+    add_position_code,
+    from_windows,
+    shift_mask,
+    to_windows,
+)
 from motion4d.flow.matching import match_locally, warp
 from motion4d.layers.upsample import bilinear_upsample, convex_upsample
 
@@ -68,9 +76,29 @@ def _features(network: GmFlow, images: Tensor) -> list[Tensor]:
 
 def _transformed(network: GmFlow, first: Tensor, second: Tensor, *, splits: int) -> tuple[Tensor, Tensor]:
     """Features [P, C, h, w] twice -> [P, h, w, C] twice."""
-    maps = torch.cat([first, second]).permute(0, 2, 3, 1)
-    one, two = network.transformer(add_position_code(maps, splits=splits), splits=splits).chunk(2)
-    return one, two
+    maps = add_position_code(torch.cat([first, second]).permute(0, 2, 3, 1), splits=splits)
+    height, width = maps.shape[1:3]
+    half = (height // splits // 2, width // splits // 2)
+    mask = shift_mask(height, width, splits=splits, like=maps)
+    for number, layer in enumerate(network.transformer.layers):
+        shift, forbidden = (half, mask) if number % 2 else ((0, 0), None)
+        tokens = to_windows(maps.roll((-shift[0], -shift[1]), (1, 2)), splits=splits)
+        one, two = tokens.chunk(2)
+        tokens = tokens + _message(layer.self_attn, tokens, tokens, forbidden)
+        cross: FeedForwardAttention = layer.cross_attn_ffn
+        message = _message(cross, tokens, torch.cat([two, one]), forbidden)
+        tokens = tokens + cross.norm2(cross.mlp(torch.cat([tokens, message], -1)))
+        maps = from_windows(tokens, height, width).roll(shift, (1, 2))
+    first, second = maps.chunk(2)
+    return first, second
+
+
+def _message(layer: AttentionLayer, source: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
+    """What the target has to say to every token of the source: [M, K*K, t, C]."""
+    query, key, value = layer.q_proj(source), layer.k_proj(target), layer.v_proj(target)
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    scores = scores if mask is None else scores + mask
+    return layer.norm1(layer.merge(scores.softmax(-1) @ value))
 
 
 def _match(first: Tensor, second: Tensor) -> Tensor:

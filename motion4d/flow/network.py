@@ -30,7 +30,13 @@ class FlowNetwork(nn.Module, ABC):
     in_workers = False
 
     def __init__(
-        self, *, least_side: int, fitting: Fitting, memory_limit: int, prepare: str, weights: str | Path | None
+        self,
+        *,
+        least_side: int,
+        fitting: Fitting,
+        prepare: str,
+        memory_limit: int = 2**29,
+        weights: str | Path | None = None,
     ) -> None:
         super().__init__()
         self.least_side = least_side

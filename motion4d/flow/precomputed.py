@@ -1,4 +1,8 @@
-"""Flow that was computed before: read from files, one per frame and direction."""
+"""Flow that was computed before: read from files, one per frame and direction.
+
+The files hold the flow of the frames as they are on disk. A clip whose frames were resized, cut or padded for a network
+says so (Source.framing), and the flow is framed in the same way.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ class Precomputed:
     root: the folder. forward, backward: names below it with {dataset}, {sequence}, {frame} and {next} (or for the
     backward flow {previous}), where frame is the stem of the frame on whose grid the flow lies; any format of
     motion4d.io.flow_files. backward=None: there are no backward files, and the flow has no backward part.
-    The files must be of the size of the clip's frames and know every pixel.
+    The files must be of the frames' native size and know every pixel.
     """
 
     in_workers = True
@@ -42,7 +46,8 @@ class Precomputed:
         if len(clip.sources) != len(clip.images) or any(len(s.frames) != clip.num_frames for s in clip.sources):
             raise ValueError(
                 "precomputed flow is found by the names of the frames, but this clip does not say where its frames "
-                "come from; choose another flow"
+                "come from (mirrored, reversed or interleaved frames have no files): put "
+                "motion4d.data.with_flow.WithFlow around the clips before they are changed, or choose another flow"
             )
         forward = torch.stack([self._forward_of(source, clip.size) for source in clip.sources])
         if self.backward is None:
@@ -52,12 +57,13 @@ class Precomputed:
 
     def _forward_of(self, source: Source, size: tuple[int, int]) -> Tensor:
         pairs = zip(source.frames, source.frames[1:], strict=False)
-        return self._read([self._path(self.forward, source, frame=one, next=two) for one, two in pairs], size)
+        return self._read([self._path(self.forward, source, frame=one, next=two) for one, two in pairs], source, size)
 
     def _backward_of(self, source: Source, size: tuple[int, int]) -> Tensor:
         pairs = zip(source.frames, source.frames[1:], strict=False)
         pattern = self.backward or ""
-        return self._read([self._path(pattern, source, frame=two, previous=one) for one, two in pairs], size)
+        paths = [self._path(pattern, source, frame=two, previous=one) for one, two in pairs]
+        return self._read(paths, source, size)
 
     def _path(self, pattern: str, source: Source, **frames: str) -> Path:
         try:
@@ -68,11 +74,14 @@ class Precomputed:
                 f"{', '.join('{' + name + '}' for name in frames)}"
             ) from error
 
-    def _read(self, paths: list[Path], size: tuple[int, int]) -> Tensor:
-        """[len(paths), 2, H, W]."""
-        flows = [self._read_one(path, size) for path in paths]
-        stacked = np.stack(flows) if flows else np.zeros((0, *size, 2), np.float32)
-        return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
+    def _read(self, paths: list[Path], source: Source, size: tuple[int, int]) -> Tensor:
+        """[len(paths), 2, H, W] at the clip's `size`."""
+        if not paths:
+            return torch.zeros(0, 2, *size)
+        native = size if source.framing is None else source.framing.native
+        stacked = np.stack([self._read_one(path, native) for path in paths])
+        flow = torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
+        return flow if source.framing is None else source.framing.flow(flow)
 
     def _read_one(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         if not path.is_file():

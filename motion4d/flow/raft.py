@@ -10,7 +10,6 @@ corrections stay float32.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,8 +29,9 @@ class Raft(FlowNetwork):
     """A flow estimator (motion4d.flow.base); `raft_large` and `raft_small` build the published sizes.
 
     feature_encoder, context_encoder: [M, 3, H, W] in [-1, 1] -> 1/8 resolution. mask_predictor: None for bilinear
-    upsampling. levels, radius: of the correlation lookup. iterations: updates per pair. prepare, memory_limit,
-    fitting and weights: see FlowNetwork; a pair whose correlation volume needs more memory is computed on the fly.
+    upsampling. levels, radius: of the correlation lookup. iterations: updates per pair. network: prepare,
+    memory_limit and weights, and as fitting: see FlowNetwork; a pair whose correlation volume needs more memory is
+    computed on the fly.
     """
 
     def __init__(
@@ -43,19 +43,11 @@ class Raft(FlowNetwork):
         mask_predictor: MaskPredictor | None,
         levels: int,
         radius: int,
-        prepare: str,
         iterations: int = 12,
-        memory_limit: int = 2**29,
-        fitting: Fitting | None = None,
-        weights: str | Path | None = None,
+        fitting: Fitting = Resize(),
+        **network: Any,
     ) -> None:
-        super().__init__(
-            least_side=LEAST_SIDE,
-            fitting=fitting or Resize(),
-            memory_limit=memory_limit,
-            prepare=prepare,
-            weights=weights,
-        )
+        super().__init__(least_side=LEAST_SIDE, fitting=fitting, **network)
         self.feature_encoder = feature_encoder
         self.context_encoder = context_encoder
         self.update_block = update_block
@@ -112,7 +104,7 @@ class Raft(FlowNetwork):
 
 
 def raft_large(**settings: Any) -> Raft:
-    """The published large network (5.3 M parameters). settings: the last four of Raft."""
+    """The published large network (5.3 M parameters). settings: iterations, fitting, memory_limit, weights."""
     hidden, context, radius, levels = 128, 128, 4, 4
     widths = (64, 64, 96, 128)
     motion = MotionEncoder(

@@ -9,7 +9,6 @@ once per pair, mask head and upsampling after the last iteration only. The netwo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -43,27 +42,19 @@ class SeaRaft(FlowNetwork):
     """A flow estimator (motion4d.flow.base); `sea_raft` and `sea_raft_small` build the published sizes.
 
     blocks: residual blocks of the three stages of both encoders. iterations: updates per pair; published: 4, 12 for
-    the large form (same weights), 20 in MonST3R. prepare, memory_limit, fitting and weights: see FlowNetwork; a pair
-    whose correlation volume needs more memory is computed on the fly.
+    the large form (same weights), 20 in MonST3R. network: prepare, memory_limit and weights, and as fitting: see
+    FlowNetwork; a pair whose correlation volume needs more memory is computed on the fly.
     """
 
     def __init__(
         self,
         *,
         blocks: Sequence[int],
-        prepare: str,
         iterations: int = 4,
-        memory_limit: int = 2**29,
-        fitting: Fitting | None = None,
-        weights: str | Path | None = None,
+        fitting: Fitting = ReplicatePad(),
+        **network: Any,
     ) -> None:
-        super().__init__(
-            least_side=LEAST_SIDE,
-            fitting=fitting or ReplicatePad(),
-            memory_limit=memory_limit,
-            prepare=prepare,
-            weights=weights,
-        )
+        super().__init__(least_side=LEAST_SIDE, fitting=fitting, **network)
         self.feature_encoder = _encoder(3, blocks)
         self.context_encoder = _encoder(6, blocks)
         self.init_conv = nn.Conv2d(2 * CHANNELS, 2 * CHANNELS, 3, padding=1)
@@ -126,7 +117,10 @@ class SeaRaft(FlowNetwork):
 
 
 def sea_raft(**settings: Any) -> SeaRaft:
-    """The published network M, 19.7 M parameters (L: 12 iterations). settings: the last four of SeaRaft."""
+    """The published network M, 19.7 M parameters (L: 12 iterations).
+
+    settings: iterations, fitting, memory_limit, weights.
+    """
     return SeaRaft(blocks=(3, 4, 6), prepare="sea_raft", **settings)
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from motion4d.io.files import natural_key
 from motion4d.io.images import image_size, is_image, read_image
+from motion4d.io.masks import mask_name
 from motion4d.io.video import VideoInfo, is_video, probe_video, read_video
 
 
@@ -180,6 +181,18 @@ def open_input(path: str | Path, *, fps: float | None = None, max_frames: int | 
     if len(sources) == 1 and not sources[0].folder:
         sources[0].check()
     return sources
+
+
+def frame_names(source: FrameSource) -> Iterable[str]:
+    """What the frames are called: the stems of their files if there are any and they differ, else 00000, 00001, ..."""
+    if source.stems and len(set(source.stems)) == len(source.stems):
+        return source.stems
+    return map(mask_name, count())
+
+
+def collection_name(source: FrameSource) -> str:
+    """What the folder is called that the source is one of several sequences of; a single source is its own."""
+    return source.path.resolve().parent.name if source.folder else source.name
 
 
 def _check_thinning(fps: float | None, max_frames: int | None) -> None:

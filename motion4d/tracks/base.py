@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from motion4d.clip import Clip, Tracks, check_shape
@@ -32,3 +34,18 @@ def check_queries(clip: Clip, queries: Tensor) -> None:
         raise ValueError(f"a query's first number is a frame: a whole number from 0 to {clip.num_frames - 1}")
     if not ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).all():
         raise ValueError(f"a query lies outside the frames, which have {height} rows and {width} columns")
+
+
+def grid_queries(frames: Sequence[int], side: int, size: tuple[int, int]) -> Tensor:
+    """side x side points, row by row, in each of the frames: [len(frames) * side^2, 3] for a clip of this (H, W).
+
+    CoTracker's grid: it leaves 1/64 of the width of a 384x512 map free at all borders, and is scaled from that map to
+    the clip with corners aligned.
+    """
+    rows, columns = 384, 512
+    margin = columns / 64
+    y = torch.linspace(margin, rows - margin, side) * (size[0] - 1) / (rows - 1)
+    x = torch.linspace(margin, columns - margin, side) * (size[1] - 1) / (columns - 1)
+    places = torch.stack([x.repeat(side), y.repeat_interleave(side)], -1)
+    starts = torch.tensor(list(frames), dtype=torch.float32).repeat_interleave(side**2)
+    return torch.cat([starts[:, None], places.repeat(len(frames), 1)], 1)

@@ -23,6 +23,13 @@ def test_a_row_is_measured_and_written(tmp_path: Path, capsys: pytest.CaptureFix
     assert "windows around patch centres" in capsys.readouterr().out
 
 
+def test_the_plain_form_can_be_left_out(tmp_path: Path) -> None:
+    arguments = ["fusion", "--frames", "2", "--size", "28x28", "--repeats", "1", "--threads", "1", "--skip-plain"]
+    assert speed.main([*arguments, "--output", str(tmp_path)]) == 0
+    (row,) = json.loads((tmp_path / "speed.json").read_text())["rows"]
+    assert (row["form"], row["speedup"]) == ("windows around patch centres", None)
+
+
 @pytest.mark.parametrize("row", [name for name, row in ROWS.items() if not row.full_size])
 def test_every_small_form_runs(row: str) -> None:
     for build in ROWS[row].forms.values():

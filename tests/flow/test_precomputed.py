@@ -9,7 +9,11 @@ import pytest
 import torch
 
 from motion4d.clip import Clip, Source
+from motion4d.data.augment import MotionViews
+from motion4d.data.framed import Framed
+from motion4d.data.with_flow import WithFlow
 from motion4d.flow.precomputed import Precomputed
+from motion4d.framing import Framing
 from motion4d.io.flow_files import write_flow
 
 FRAMES = ("00000", "00001", "00002")
@@ -20,6 +24,16 @@ def clip(height: int = 6, width: int = 9, frames: int = 3) -> Clip:
     """Two videos whose frames have names."""
     sources = tuple(Source("davis", sequence, FRAMES[:frames]) for sequence in ("bear", "camel"))
     return Clip(images=torch.rand(2, frames, 3, height, width), sources=sources)
+
+
+class Clips:
+    """A data set of that one clip."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Clip:
+        return clip()
 
 
 @pytest.fixture
@@ -45,6 +59,27 @@ def test_forward_alone_and_a_single_frame(folder: Path) -> None:
     forward_only = Precomputed(folder, forward=NAME % "forward", backward=None)
     assert forward_only(clip()).backward is None
     assert forward_only(clip(frames=1)).forward.shape == (2, 0, 2, 6, 9)
+
+
+def test_files_at_native_size_are_framed_like_the_frames(folder: Path) -> None:
+    """As a training reads them: frames doubled in height, tripled in width, then padded by a column."""
+
+    framing = Framing((6, 9), (12, 27), (12, 28))
+    files = Precomputed(folder, forward=NAME % "forward", backward=NAME % "backward")
+    framed = WithFlow(Framed(Clips(), lambda height, width: framing), files)[0]
+    assert framed.estimated_flow is not None
+    assert framed.estimated_flow.size == framed.size == (12, 28)
+    assert framed.estimated_flow.forward[:, :, :, 0, 0].tolist() == [[[3, 0], [6, 0]], [[3, 2], [6, 2]]]
+    assert framed.estimated_flow.backward is not None
+    assert framed.estimated_flow.backward[1, 1, :, -1, -1].tolist() == [-9, 2]
+    before = WithFlow(Clips(), files)[0].estimated_flow
+    assert before is not None
+    assert torch.equal(framing.flow(before.forward), framed.estimated_flow.forward)
+
+
+def test_a_changed_view_has_no_files(folder: Path) -> None:
+    with pytest.raises(ValueError, match="mirrored, reversed or interleaved"):
+        Precomputed(folder, forward=NAME % "forward")(MotionViews(Clips())[0])
 
 
 def test_a_missing_file_is_named(folder: Path) -> None:

@@ -276,6 +276,8 @@ def sam2_refine(case: Case) -> Outputs:
     refined = refiner(frames, masks * factors.view(-1, 1, 1), threshold=threshold)
     counts = refined.sum((1, 2))
     return _numpy({"refined": refined.to(torch.uint8), "refined_counts": counts, "prompts": torch.tensor(tracker.rows)})
+
+
 def stop_trajectory(case: Case) -> Outputs:
     """The path of the view in which everything stands still."""
     params = case.params
