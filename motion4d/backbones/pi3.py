@@ -35,6 +35,7 @@ from motion4d.geometry.poses import relative_to_first, rotation_from_9, se3
 from motion4d.geometry.projection import intrinsics_from_rays, transform_points
 from motion4d.io.weights import load_strict, read_state_dict
 from motion4d.layers.block import Block
+from motion4d.layers.chunks import in_chunks
 from motion4d.layers.pixel_head import PixelHead
 from motion4d.layers.rope import grid_rotary
 from motion4d.layers.token_decoder import TokenDecoder
@@ -236,9 +237,7 @@ class Pi3(Backbone):
 
     def _per_frame(self, function: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
         """`function` of the frames [M, ...], at most `frames_at_once` of them together."""
-        if self.frames_at_once is None or len(frames) <= self.frames_at_once:
-            return function(frames)
-        return torch.cat([function(part) for part in frames.split(self.frames_at_once)])
+        return in_chunks(function, frames, at_once=self.frames_at_once)
 
     def _patches(self, tokens: Tensor) -> Tensor:
         """Tokens [M, registers + h*w, C] -> patch tokens [M, h*w, C] in float32."""
