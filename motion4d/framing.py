@@ -1,7 +1,8 @@
 """Framing: how native frames become a network's input, as a value with an inverse.
 
-A rule (`FitPixels`, `Square`, `Native`, `FitWidth`, ...) looks at a native size and returns a `Framing`; the framing carries images and
-intrinsics in, and masks, logits, depth, flow and intrinsics back to native resolution. No network resizes for itself.
+A rule (`FitPixels`, `Square`, `Native`, `FitWidth`, `Letterbox`, `PaddedSquare`) looks at a native size and returns a
+`Framing`; the framing carries images, points and intrinsics in, and masks, logits, depth, flow, points and intrinsics
+back to native resolution. No network resizes for itself.
 Pixel convention: see motion4d.clip (resizing by s maps u to (u + 0.5) s - 0.5).
 """
 
@@ -92,7 +93,7 @@ class Framing:
         return moved_intrinsics(intrinsics, 1 / factor, -shift / factor)
 
     def centred_in(self, size: tuple[int, int], fill: float) -> Framing:
-        """The same picture in the middle of a larger one of colour `fill`; an odd pixel goes to the bottom and right."""
+        """The same picture in the middle of a larger one of colour `fill`; an odd pixel goes to bottom and right."""
         top, left = ((large - small) // 2 for large, small in zip(size, self.size, strict=True))
         return replace(self, size=size, offset=(self.offset[0] + top, self.offset[1] + left), fill=fill)
 

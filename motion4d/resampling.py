@@ -1,6 +1,7 @@
 """Resizing and cutting pictures and maps; what motion4d.framing is made of.
 
-Images are resized as Pillow does, but in float and on any device: separable filters, widened when shrinking. Pixel convention: motion4d.clip (resizing by s maps u to (u + 0.5) s - 0.5).
+Images are resized as Pillow does, but in float and on any device: separable filters, widened when shrinking.
+Pixel convention: motion4d.clip (resizing by s maps u to (u + 0.5) s - 0.5).
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def resize_maps(maps: Tensor, size: tuple[int, int], *, mode: str) -> Tensor:
 
 
 def window(maps: Tensor, top: int, left: int, size: tuple[int, int], around: float | None) -> Tensor:
-    """Rows top .. top + size[0] - 1 and columns likewise of maps [..., H, W]; outside there is `around` (None: the edge)."""
+    """`size` rows and columns of maps [..., H, W] from (top, left) on; outside there is `around` (None: the edge)."""
     height, width = maps.shape[-2:]
     bottom, right = top + size[0] - height, left + size[1] - width
     if not (top or left or bottom or right):

@@ -1,4 +1,4 @@
-"""PAGE-4D: VGGT for dynamic scenes (Zhou et al. 2025).
+"""PAGE-4D: VGGT for dynamic scenes (2025).
 
 A small mask head looks at the tokens once, after one frame block of the trunk. In later global blocks it makes the
 camera and register queries look more at some patches and less at others: their attention logits get the bias
@@ -38,7 +38,7 @@ from motion4d.io.weights import load_strict, read_state_dict
 from motion4d.layers.attention import Attend, attend_plainly
 
 _log = logging.getLogger(__name__)
-_MASK_PREFIX, _TRACK_PREFIX = "aggregator.spatial_mask_head.", "track_head."
+_MASK_PREFIX = "aggregator.spatial_mask_head."
 
 
 def mask_alpha(step: int, hold: int, end: int) -> float:
@@ -109,7 +109,7 @@ class Page4D(VGGT):
 
     def load_weights(self, path: str | Path) -> None:
         """Load a published file of PAGE-4D, or of VGGT (then the mask head stays as it is), strictly otherwise."""
-        state = self._own_part(read_state_dict(path))
+        state = self.own_part(read_state_dict(path))
         if not any(key.startswith(_MASK_PREFIX) for key in state):
             _log.info("%s has no mask head (a VGGT file?); it starts untrained", path)
             state |= {key: value for key, value in self.state_dict().items() if key.startswith(_MASK_PREFIX)}
@@ -125,7 +125,7 @@ class Page4D(VGGT):
     ) -> Geometry:
         """As VGGT.forward; strength: of the mask in [0, 1], None: as constructed."""
         said = self.predict(images, heads=heads, taps=taps, strength=strength)
-        return geometry_of(said, (images.shape[-2], images.shape[-1]))
+        return geometry_of(said, images)
 
     def predict(
         self,

@@ -21,6 +21,7 @@ Token taps (all [B, N, 1 + registers + h*w, C], the camera token first, then the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,8 @@ from motion4d.geometry.projection import transform_points, unproject
 from motion4d.io.weights import load_strict, read_state_dict
 from motion4d.layers.chunks import in_chunks
 from motion4d.layers.dpt import DenseHead
+
+_log = logging.getLogger(__name__)
 
 # Checkpoint prefix of each head that may be left out; the encoder's mask token serves its pretraining only.
 _PREFIX_OF_HEAD = {"pose": "camera_head.", "depth": "depth_head.", "points": "point_head."}
@@ -145,7 +148,17 @@ class VGGT(Backbone):
 
     def load_weights(self, path: str | Path) -> None:
         """Load the published file strictly, without the entries of heads that were not built."""
-        load_strict(self, self._own_part(read_state_dict(path)), source=path)
+        load_strict(self, self.own_part(read_state_dict(path)), source=path)
+
+    def own_part(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The entries of a published file that belong to what was built here; the log says which heads are left out."""
+        absent = [prefix for head, prefix in _PREFIX_OF_HEAD.items() if head not in self._built]
+        if self.track_head is None:
+            absent.append(_TRACK_PREFIX)
+        left_out = [prefix for prefix in absent if any(key.startswith(prefix) for key in state)]
+        if left_out:
+            _log.info("not built, so not loaded: %s", ", ".join(left_out))
+        return {key: value for key, value in state.items() if not key.startswith((*absent, *_UNUSED))}
 
     def forward(self, images: Tensor, *, heads: Collection[str] = (), taps: Collection[str] = ()) -> Geometry:
         """Only what was asked for (contract: motion4d.backbones.base).
@@ -155,7 +168,7 @@ class VGGT(Backbone):
         cameras (and depth its z); points_world is points_camera moved to the world if "points" was not asked for.
         "confidence" is the depth head's if "depth" was asked for, or if "points" was not.
         """
-        return geometry_of(self.predict(images, heads=heads, taps=taps), tuple(images.shape[-2:]))
+        return geometry_of(self.predict(images, heads=heads, taps=taps), images)
 
     def predict(self, images: Tensor, *, heads: Collection[str] = (), taps: Collection[str] = ()) -> VGGTPrediction:
         """The published form: pose encodings of every iteration, both heads' confidences.
@@ -239,29 +252,24 @@ class VGGT(Backbone):
             0, frames
         )
 
-    def _own_part(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The entries of a published file that belong to what was built here."""
-        absent = tuple(prefix for head, prefix in _PREFIX_OF_HEAD.items() if head not in self._built)
-        absent += _UNUSED if self.track_head is not None else (*_UNUSED, _TRACK_PREFIX)
-        return {key: value for key, value in state.items() if not key.startswith(absent)}
 
-
-def geometry_of(said: VGGTPrediction, size: tuple[int, int]) -> Geometry:
-    """A prediction for images of `size` = (H, W) in the conventions of motion4d.clip; see VGGT.forward."""
+def geometry_of(said: VGGTPrediction, images: Tensor) -> Geometry:
+    """A prediction for these images in the conventions of motion4d.clip; see VGGT.forward."""
     answer = Geometry(tokens=said.tokens, depth=said.depth, points_world=said.points_world)
     answer.confidence = said.depth_confidence if said.depth_confidence is not None else said.points_confidence
     if said.pose_encodings is None:
         return answer
-    world_to_camera = world_to_camera_of(said.pose_encodings[-1])
-    answer.camera_to_world = se3_inverse(world_to_camera)
-    answer.intrinsics = intrinsics_of(said.pose_encodings[-1], size)
-    if said.depth is not None:
-        answer.points_camera = unproject(said.depth, answer.intrinsics)
-        if said.points_world is None:
-            answer.points_world = transform_points(answer.camera_to_world, answer.points_camera)
-    elif said.points_world is not None:
-        answer.points_camera = transform_points(world_to_camera, said.points_world)
-        answer.depth = answer.points_camera[..., 2]
+    with torch.autocast(images.device.type, enabled=False):  # coordinates are never rounded to half precision
+        world_to_camera = world_to_camera_of(said.pose_encodings[-1])
+        answer.camera_to_world = se3_inverse(world_to_camera)
+        answer.intrinsics = intrinsics_of(said.pose_encodings[-1], (images.shape[-2], images.shape[-1]))
+        if said.depth is not None:
+            answer.points_camera = unproject(said.depth, answer.intrinsics)
+            if said.points_world is None:
+                answer.points_world = transform_points(answer.camera_to_world, answer.points_camera)
+        elif said.points_world is not None:
+            answer.points_camera = transform_points(world_to_camera, said.points_world)
+            answer.depth = answer.points_camera[..., 2]
     return answer
 
 

@@ -1,7 +1,7 @@
 """Multi-head self-attention as in DINOv2, Pi3 and VGGT: fused qkv, optional norm of queries and keys, optional RoPE.
 
-Attribute names are the published keys (`qkv`, `q_norm`, `k_norm`, `proj`). torch chooses the attention kernel. A network
-that attends in another way (PAGE-4D's biased queries, Pi3X's poses) passes its own `attend`.
+Attribute names are the published keys (`qkv`, `q_norm`, `k_norm`, `proj`). torch chooses the attention kernel. A
+network that attends in another way (PAGE-4D's biased queries, Pi3X's poses) passes its own `attend`.
 """
 
 from __future__ import annotations

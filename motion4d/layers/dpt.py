@@ -22,8 +22,8 @@ OUTPUT_WIDTH = 32  # channels before the last layer
 class DenseFeatures(nn.Module):
     """Four layers of patch tokens, each [M, h*w, dim] -> features [M, features_out, H, W].
 
-    widths: channels of the four maps before fusion; positions: add waves of the image plane, twice; shrink: the features
-    have 1/shrink of the image's height and width.
+    widths: channels of the four maps before fusion; positions: add waves of the image plane, twice; shrink: the
+    features have 1/shrink of the image's height and width.
     """
 
     def __init__(

@@ -71,7 +71,7 @@ class VisionTransformer(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=1e-6)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Normalised images [M, channels, H, W] -> the tokens that enter the first block [M, 1 + registers + h*w, dim]."""
+        """Normalised images [M, channels, H, W] -> what enters the first block [M, 1 + registers + h*w, dim]."""
         grid = (images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size)
         positions = resize_position_embedding(self.pos_embed, grid)
         patches = self.patch_embed(images)

@@ -86,7 +86,7 @@ def build(config: dict[str, Any]) -> VGGT:
 def load_seeded(model: VGGT, case: Case, dropped: tuple[str, ...] = ()) -> VGGT:
     """The case's seeded weights, strictly, without copies; `dropped`: beginnings of keys to leave out."""
     items = ((key, torch.from_numpy(value)) for key, value in case.weight_items() if not key.startswith(dropped))
-    state = model._own_part(dict(items))
+    state = model.own_part(dict(items))
     model.load_state_dict(state, strict=True, assign=True)
     for name in ("image_mean", "image_std"):  # not in the checkpoint
         setattr(model.aggregator, name, getattr(_constants(), name))
@@ -173,7 +173,7 @@ def preprocess(case: Case) -> Outputs:
         for index in range(len(case.inputs)):
             path = Path(folder) / f"{index}.png"
             Image.fromarray(case.inputs[f"image_{index}"]).save(path)
-            pictures.append(torch.from_numpy(np.array(read_image(path))).permute(2, 0, 1) / 255)
+            pictures.append(_read_on_white(path))
     framings = [rule(*picture.shape[1:]) for picture in pictures]
     largest = (max(framing.size[0] for framing in framings), max(framing.size[1] for framing in framings))
     framings = [f if f.size == largest else f.centred_in(largest, fill=1.0) for f in framings]
@@ -185,9 +185,19 @@ def preprocess(case: Case) -> Outputs:
     return _numpy(outputs)
 
 
+def _read_on_white(path: Path) -> Tensor:
+    """[3, H, W] in [0, 1]; transparent pixels are published as white, while our reader takes them for black."""
+    with Image.open(path) as image:
+        if image.mode != "RGBA":
+            return torch.from_numpy(read_image(path)).permute(2, 0, 1) / 255
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        flat = Image.alpha_composite(white, image).convert("RGB")
+    return torch.from_numpy(np.array(flat)).permute(2, 0, 1) / 255
+
+
 def _covered(framing: Any) -> list[float]:
     """x1, y1, x2, y2 of the native picture's edges in the network image, native width and height (in that order)."""
-    (height, width), (vertical, horizontal) = framing.native, framing.scale
+    height, width = framing.native
     corners = framing.points(torch.tensor([[-0.5, -0.5], [width - 0.5, height - 0.5]])) + 0.5
     return [*corners.flatten().tolist(), width, height]
 
