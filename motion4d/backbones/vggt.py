@@ -179,17 +179,25 @@ class VGGT(Backbone):
         self.check_request(images, heads, taps)
         return self._answer(self._tokens(images, heads, taps), self._grid(images), heads, taps)
 
-    def track(self, images: Tensor, points: Tensor, *, frame: int = 0) -> PointTracks:
-        """Follow points [B, P, 2] (x, y in pixels of `frame`) through images [B, N, 3, H, W]; see TrackHead."""
-        if self.track_head is None:
-            raise CapabilityError(f"this {type(self).__name__} was built without a track head; give it track_head")
+    def track_features(self, images: Tensor) -> Tensor:
+        """Images [B, N, 3, H, W] in [0, 1] -> feature maps [B, N, C, h, w] for `track`, at the head's stride."""
+        head = self._tracking()
         check_shape("images", images, "B N 3 H W")
         self.check_request(images, (), ())
         layers = self.aggregator(self.aggregator.embed(images), self._grid(images), self.head_layers)
         patches = [layers[layer][:, :, self.special_tokens :] for layer in self.head_layers]
         with torch.autocast(images.device.type, enabled=False):
-            features = self._dense(self.track_head.feature_extractor, patches, self._grid(images))
-            return self.track_head(features, points.float(), frame=frame)
+            return self._dense(head.feature_extractor, patches, self._grid(images))
+
+    def track(self, features: Tensor, points: Tensor, *, frame: int = 0) -> PointTracks:
+        """Follow points [B, P, 2] (x, y in image pixels of `frame`) through all frames of `track_features`."""
+        with torch.autocast(features.device.type, enabled=False):
+            return self._tracking()(features, points.float(), frame=frame)
+
+    def _tracking(self) -> TrackHead:
+        if self.track_head is None:
+            raise CapabilityError(f"this {type(self).__name__} was built without a track head; give it track_head")
+        return self.track_head
 
     def _grid(self, images: Tensor) -> tuple[int, int]:
         return images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size

@@ -133,7 +133,8 @@ def outputs_of(model: VGGT, case: Case, **options: Any) -> Outputs:
 def forward_tracks(case: Case) -> Outputs:
     """Positions after every iteration, visibility and confidence."""
     images, points = (torch.from_numpy(case.inputs[name]) for name in ("images", "query_points"))
-    tracks = network(case).track(images, points)
+    model = network(case)
+    tracks = model.track(model.track_features(images), points)
     return _numpy({"track_list": tracks.positions, "vis": tracks.visibility, "conf": tracks.confidence})
 
 
@@ -166,7 +167,10 @@ def unprojection(case: Case) -> Outputs:
 
 
 def preprocess(case: Case) -> Outputs:
-    """Image files to network input; images of different shapes are centred in the largest."""
+    """Image files to network input; images of different shapes are centred in the largest.
+
+    The published pipeline ends in 8 bits, so ours is rounded to them: the tolerance is one level.
+    """
     rule = MODES[case.params["mode"]](case.params["target_size"])
     with tempfile.TemporaryDirectory() as folder:
         pictures = []
@@ -178,6 +182,7 @@ def preprocess(case: Case) -> Outputs:
     largest = (max(framing.size[0] for framing in framings), max(framing.size[1] for framing in framings))
     framings = [f if f.size == largest else f.centred_in(largest, fill=1.0) for f in framings]
     images = torch.stack([f.images(picture) for f, picture in zip(framings, pictures, strict=True)])
+    images = (images * 255).round() / 255
     outputs = {"images": images, "shape": torch.tensor(images.shape)}
     if case.params["mode"] == "square":
         outputs["coords"] = torch.tensor([_covered(f) for f in framings])
