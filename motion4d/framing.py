@@ -1,84 +1,130 @@
 """Framing: how native frames become a network's input, as a value with an inverse.
 
-A rule (`FitPixels`, `Square`, `Native`) looks at a native size and returns a `Framing`; the framing carries images and
-intrinsics in, and masks, logits, depth, flow and intrinsics back to native resolution. No network resizes for itself.
+A rule (`FitPixels`, `Square`, `Native`, `FitWidth`, `Letterbox`, `PaddedSquare`) looks at a native size and returns a
+`Framing`; the framing carries images, points and intrinsics in, and masks, logits, depth, flow, points and intrinsics
+back to native resolution. No network resizes for itself.
 Pixel convention: see motion4d.clip (resizing by s maps u to (u + 0.5) s - 0.5).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from motion4d.resampling import BICUBIC, LANCZOS, Filter, filtered_resize, resize_maps, window
 
 
 @dataclass(frozen=True)
 class Framing:
-    """Resize `native` to `resized`, then cut or edge-pad to `size` at the bottom and right; all are (H, W)."""
+    """Add `border` to `native`, resize to `resized`, and put that into `size` at `offset`; sizes are (H, W).
+
+    border: native pixels added (top, left, bottom, right). offset: row and column of `size` where the resized picture
+    begins; what reaches beyond `size` is cut, and a negative offset cuts at the top or left. fill: the colour around
+    the picture, where maps are 0; None repeats the edge, of images and maps. kind: the filter of the images.
+    """
 
     native: tuple[int, int]
     resized: tuple[int, int]
     size: tuple[int, int]
+    border: tuple[int, int, int, int] = (0, 0, 0, 0)
+    offset: tuple[int, int] = (0, 0)
+    fill: float | None = None
+    kind: Filter = LANCZOS
 
     @property
     def scale(self) -> tuple[float, float]:
         """(vertical, horizontal) factor from native to resized pixels."""
-        return self.resized[0] / self.native[0], self.resized[1] / self.native[1]
+        height, width = self._bordered
+        return self.resized[0] / height, self.resized[1] / width
 
     def images(self, images: Tensor) -> Tensor:
-        """[..., 3, H, W] in [0, 1] at native size -> network size, Lanczos-3 (as the published pipelines)."""
-        if self.resized != self.native:
-            images = lanczos_resize(images, self.resized)
-        return self._cut_or_pad(images)
+        """[..., 3, H, W] in [0, 1] at native size -> network size (filters: as the published pipelines)."""
+        images = self._with_border(images, self.fill)
+        if self.resized != self._bordered:
+            images = filtered_resize(images, self.resized, self.kind)
+        return self._placed(images, self.fill)
 
     def labels(self, labels: Tensor) -> Tensor:
         """[..., H, W] masks or ids at native size -> network size, nearest neighbour."""
-        return self._cut_or_pad(_resize(labels, self.resized, mode="nearest-exact"))
+        return self._in(labels, mode="nearest-exact")
 
     def values(self, values: Tensor) -> Tensor:
         """[..., H, W] float maps (depth) at native size -> network size, bilinear."""
-        return self._cut_or_pad(_resize(values, self.resized, mode="bilinear"))
+        return self._in(values, mode="bilinear")
 
     def flow(self, flow: Tensor) -> Tensor:
         """[..., 2, H, W] in native pixels -> network pixels."""
         vertical, horizontal = self.scale
-        return self._cut_or_pad(_resize(flow, self.resized, mode="bilinear")) * _uv(flow, horizontal, vertical)
+        return self._in(flow, mode="bilinear") * _uv(flow, horizontal, vertical)
+
+    def points(self, points: Tensor) -> Tensor:
+        """Pixel coordinates (x, y) [..., 2]: native -> network."""
+        factor, shift = self._affine(points)
+        return points * factor + shift
 
     def intrinsics(self, intrinsics: Tensor) -> Tensor:
-        """[..., 3, 3] for native pixels -> for network pixels (cutting at bottom and right moves no pixel)."""
-        vertical, horizontal = self.scale
-        return scale_intrinsics(intrinsics, horizontal, vertical)
+        """[..., 3, 3] for native pixels -> for network pixels."""
+        factor, shift = self._affine(intrinsics)
+        return moved_intrinsics(intrinsics, factor, shift)
 
     def undo_values(self, values: Tensor) -> Tensor:
         """[..., h, w] float maps (logits, depth) at network size -> native size, bilinear."""
-        return _resize(self.uncut(values), self.native, mode="bilinear")
+        return self._out(values, mode="bilinear")
 
     def undo_labels(self, labels: Tensor) -> Tensor:
         """[..., h, w] masks or ids at network size -> native size, nearest neighbour."""
-        return _resize(self.uncut(labels), self.native, mode="nearest-exact")
+        return self._out(labels, mode="nearest-exact")
 
     def undo_flow(self, flow: Tensor) -> Tensor:
         """[..., 2, h, w] in network pixels -> native pixels."""
         vertical, horizontal = self.scale
-        return _resize(self.uncut(flow), self.native, mode="bilinear") * _uv(flow, 1 / horizontal, 1 / vertical)
+        return self._out(flow, mode="bilinear") * _uv(flow, 1 / horizontal, 1 / vertical)
+
+    def undo_points(self, points: Tensor) -> Tensor:
+        """Pixel coordinates (x, y) [..., 2]: network -> native."""
+        factor, shift = self._affine(points)
+        return (points - shift) / factor
 
     def undo_intrinsics(self, intrinsics: Tensor) -> Tensor:
         """[..., 3, 3] for network pixels -> for native pixels."""
-        vertical, horizontal = self.scale
-        return scale_intrinsics(intrinsics, 1 / horizontal, 1 / vertical)
-
-    def _cut_or_pad(self, maps: Tensor) -> Tensor:
-        height, width = self.size
-        return _edge_pad(maps[..., :height, :width], height, width)
+        factor, shift = self._affine(intrinsics)
+        return moved_intrinsics(intrinsics, 1 / factor, -shift / factor)
 
     def uncut(self, maps: Tensor) -> Tensor:
         """[..., h, w] maps at network size -> resized size: padding goes, what was cut off repeats the border."""
-        height, width = self.resized
-        return _edge_pad(maps[..., :height, :width], height, width)
+        return window(maps, *self.offset, self.resized, None)
+
+    def centred_in(self, size: tuple[int, int], fill: float) -> Framing:
+        """The same picture in the middle of a larger one of colour `fill`; an odd pixel goes to bottom and right."""
+        top, left = ((large - small) // 2 for large, small in zip(size, self.size, strict=True))
+        return replace(self, size=size, offset=(self.offset[0] + top, self.offset[1] + left), fill=fill)
+
+    @property
+    def _bordered(self) -> tuple[int, int]:
+        top, left, bottom, right = self.border
+        return self.native[0] + top + bottom, self.native[1] + left + right
+
+    def _affine(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """(x, y) factor and shift from native to network pixels, by the half-pixel rule."""
+        vertical, horizontal = self.scale
+        factor = like.new_tensor([horizontal, vertical])
+        border, offset = like.new_tensor(self.border[1::-1]), like.new_tensor(self.offset[::-1])
+        return factor, (border + 0.5) * factor - 0.5 + offset
+
+    def _in(self, maps: Tensor, *, mode: str) -> Tensor:
+        around = None if self.fill is None else 0.0
+        return self._placed(resize_maps(self._with_border(maps, around), self.resized, mode=mode), around)
+
+    def _out(self, maps: Tensor, *, mode: str) -> Tensor:
+        return window(resize_maps(self.uncut(maps), self._bordered, mode=mode), *self.border[:2], self.native, None)
+
+    def _with_border(self, maps: Tensor, around: float | None) -> Tensor:
+        return window(maps, -self.border[0], -self.border[1], self._bordered, around)
+
+    def _placed(self, maps: Tensor, around: float | None) -> Tensor:
+        return window(maps, -self.offset[0], -self.offset[1], self.size, around)
 
 
 @dataclass(frozen=True)
@@ -129,60 +175,65 @@ class FitPixels:
         return Framing((height, width), size, size)
 
 
-def scale_intrinsics(intrinsics: Tensor, horizontal: float, vertical: float) -> Tensor:
-    """Intrinsics [..., 3, 3] of an image resized by these factors (half-pixel rule of motion4d.clip)."""
-    scaled = intrinsics.clone()
-    scaled[..., 0, :] *= horizontal
-    scaled[..., 1, :] *= vertical
-    scaled[..., 0, 2] += 0.5 * horizontal - 0.5
-    scaled[..., 1, 2] += 0.5 * vertical - 0.5
-    return scaled
+@dataclass(frozen=True)
+class FitWidth:
+    """Width `side`, height in proportion, cut to `side` rows around the middle if it is larger (VGGT's "crop")."""
+
+    side: int = 518
+    multiple: int = 14
+
+    def __call__(self, height: int, width: int) -> Framing:
+        """The framing of frames of this native size."""
+        rows = _nearest_multiple(height * self.side / width, self.multiple)
+        top = max(0, (rows - self.side) // 2)
+        size = (min(rows, self.side), self.side)
+        return Framing((height, width), (rows, self.side), size, offset=(-top, 0), kind=BICUBIC)
 
 
-def lanczos_resize(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """[..., H, W] in [0, 1] -> [..., h, w] with a Lanczos-3 filter, widened when shrinking: Pillow's LANCZOS in float.
+@dataclass(frozen=True)
+class Letterbox:
+    """Longer side `side`, the other in proportion, in the middle of a white square (VGGT's "pad")."""
 
-    Overshoot is cut after each axis, as Pillow's 8-bit passes do.
-    """
-    rows = _lanczos_matrix(images.shape[-2], size[0]).to(images)
-    columns = _lanczos_matrix(images.shape[-1], size[1]).to(images)
-    return (rows @ (images @ columns.T).clamp(0, 1)).clamp(0, 1)
+    side: int = 518
+    multiple: int = 14
+
+    def __call__(self, height: int, width: int) -> Framing:
+        """The framing of frames of this native size."""
+        if width >= height:
+            resized = (_nearest_multiple(height * self.side / width, self.multiple), self.side)
+        else:
+            resized = (self.side, _nearest_multiple(width * self.side / height, self.multiple))
+        framing = Framing((height, width), resized, resized, kind=BICUBIC)
+        return framing.centred_in((self.side, self.side), fill=1.0)
 
 
-@lru_cache(maxsize=32)
-def _lanczos_matrix(source: int, target: int) -> Tensor:
-    """[target, source] weights, rows sum to 1."""
-    scale = source / target
-    support = 3 * max(scale, 1.0)
-    centre = (torch.arange(target, dtype=torch.float64) + 0.5) * scale
-    position = (torch.arange(source, dtype=torch.float64) + 0.5)[None] - centre[:, None]
-    offset = position / max(scale, 1.0)
-    weights = torch.sinc(offset) * torch.sinc(offset / 3) * (position.abs() < support)
-    return (weights / weights.sum(1, keepdim=True)).float()
+@dataclass(frozen=True)
+class PaddedSquare:
+    """Black borders around the frame make it a square, which is resized to side x side (VGGT's "square")."""
+
+    side: int = 1024
+
+    def __call__(self, height: int, width: int) -> Framing:
+        """The framing of frames of this native size."""
+        longer = max(height, width)
+        top, left = (longer - height) // 2, (longer - width) // 2
+        border = (top, left, longer - height - top, longer - width - left)
+        size = (self.side, self.side)
+        return Framing((height, width), size, size, border=border, fill=0.0, kind=BICUBIC)
+
+
+def moved_intrinsics(intrinsics: Tensor, factor: Tensor, shift: Tensor) -> Tensor:
+    """Intrinsics [..., 3, 3] of an image whose pixels (x, y) went to factor * (x, y) + shift; both [2]."""
+    moved = intrinsics.clone()
+    moved[..., :2, :] *= factor.unsqueeze(-1)
+    moved[..., :2, 2] += shift
+    return moved
+
+
+def _nearest_multiple(length: float, multiple: int) -> int:
+    """At least one multiple; halves go to the even one, as published."""
+    return max(1, round(length / multiple)) * multiple
 
 
 def _uv(flow: Tensor, horizontal: float, vertical: float) -> Tensor:
     return flow.new_tensor([horizontal, vertical]).view(2, 1, 1)
-
-
-def _resize(maps: Tensor, size: tuple[int, int], *, mode: str) -> Tensor:
-    """Resize the last two axes; any leading axes and dtypes."""
-    if tuple(maps.shape[-2:]) == tuple(size):
-        return maps
-    flat = maps.reshape(-1, 1, *maps.shape[-2:])
-    floating = flat if flat.is_floating_point() else flat.float()
-    if mode == "bilinear":
-        resized = F.interpolate(floating, size=size, mode="bilinear", align_corners=False, antialias=False)
-    else:
-        resized = F.interpolate(floating, size=size, mode=mode)
-    return resized.to(maps.dtype).reshape(*maps.shape[:-2], *size)
-
-
-def _edge_pad(maps: Tensor, height: int, width: int) -> Tensor:
-    """Repeat the last row and column until the size is reached."""
-    missing_rows, missing_columns = height - maps.shape[-2], width - maps.shape[-1]
-    if missing_rows > 0:
-        maps = torch.cat([maps, maps[..., -1:, :].expand(*maps.shape[:-2], missing_rows, maps.shape[-1])], -2)
-    if missing_columns > 0:
-        maps = torch.cat([maps, maps[..., -1:].expand(*maps.shape[:-1], missing_columns)], -1)
-    return maps

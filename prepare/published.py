@@ -44,6 +44,11 @@ _UNIMATCH_LICENCE = (
 _SAM2 = "https://dl.fbaipublicfiles.com/segment_anything_2/092824"
 _SAM2_LICENCE = "Apache-2.0."
 
+_VGGT_LICENCE = "CC BY-NC 4.0: for non-commercial use only."
+_PAGE4D_LICENCE = (
+    "the weights were trained from VGGT's (CC BY-NC 4.0): for non-commercial use only; see also the publisher's page."
+)
+
 FILES = {
     published.name: published
     for published in (
@@ -139,6 +144,32 @@ FILES = {
             url=f"{_SAM2}/sam2.1_hiera_large.pt",
             size="898 MB",
             licence=_SAM2_LICENCE,
+            name="pi3x",
+            title="Pi3X, 1.36 billion parameters (the authors of Pi3, 2025)",
+            url="https://huggingface.co/yyfz233/Pi3X/resolve/main/model.safetensors",
+            size="5.4 GB",
+            licence="CC BY-NC 4.0: for non-commercial use only (the code of Pi3 is BSD-3-Clause).",
+        ),
+        Published(
+            name="vggt",
+            title="VGGT-1B, 1.26 billion parameters, track head included (Wang et al., 2025)",
+            url="https://huggingface.co/facebook/VGGT-1B/resolve/main/model.safetensors",
+            size="5.0 GB",
+            licence=_VGGT_LICENCE,
+        ),
+        Published(
+            name="page4d",
+            title="PAGE-4D without the mask at inference, the recommended variant, 1.19 billion parameters (2025)",
+            url="https://huggingface.co/datasets/zhouk777/PAGE4D/resolve/main/checkpoint_nomask.pt",
+            size="at least 4.8 GB",
+            licence=_PAGE4D_LICENCE,
+        ),
+        Published(
+            name="page4d_mask",
+            title="PAGE-4D with the mask at inference (backbone.mask=on), 1.19 billion parameters (2025)",
+            url="https://huggingface.co/datasets/zhouk777/PAGE4D/resolve/main/checkpoint_mask.pt",
+            size="at least 4.8 GB",
+            licence=_PAGE4D_LICENCE,
         ),
     )
 }

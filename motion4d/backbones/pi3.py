@@ -26,15 +26,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from motion4d.backbones.base import Backbone
+from motion4d.backbones.pi3_camera import CameraHead
 from motion4d.clip import Geometry, check_shape
-from motion4d.geometry.poses import relative_to_first, rotation_from_9, se3
+from motion4d.geometry.poses import relative_to_first
 from motion4d.geometry.projection import intrinsics_from_rays, transform_points
 from motion4d.io.weights import load_strict, read_state_dict
 from motion4d.layers.block import Block
+from motion4d.layers.chunks import in_chunks
 from motion4d.layers.pixel_head import PixelHead
 from motion4d.layers.rope import grid_rotary
 from motion4d.layers.token_decoder import TokenDecoder
@@ -42,6 +43,9 @@ from motion4d.layers.vit import VisionTransformer
 
 _TAP_OF_HEAD = {"points": "point_hidden", "confidence": "conf_hidden", "pose": "camera_hidden"}
 _DECODER_OF_TAP = {"point_hidden": "point_decoder", "conf_hidden": "conf_decoder", "camera_hidden": "camera_decoder"}
+
+# (decoder block, its output [B, N, registers + h*w, dim]) -> what goes on in its place
+AfterBlock = Callable[[int, Tensor], Tensor]
 
 
 @dataclass
@@ -145,11 +149,15 @@ class Pi3(Backbone):
 
     def load_weights(self, path: str | Path) -> None:
         """Load the published file (`model.safetensors`) strictly, without the entries of heads that were not built."""
-        absent = tuple(
-            tap.removesuffix("hidden") for head, tap in _TAP_OF_HEAD.items() if head not in self.available_heads
-        )
+        absent = self._absent_prefixes()
         state = {key: value for key, value in read_state_dict(path).items() if not key.startswith(absent)}
         load_strict(self, state, source=path)
+
+    def _absent_prefixes(self) -> tuple[str, ...]:
+        """How the published keys begin of what was not built here."""
+        return tuple(
+            tap.removesuffix("hidden") for head, tap in _TAP_OF_HEAD.items() if head not in self.available_heads
+        )
 
     def forward(self, images: Tensor, *, heads: Collection[str] = (), taps: Collection[str] = ()) -> Geometry:
         """Only what was asked for, world frame = first camera (contract: motion4d.backbones.base).
@@ -158,19 +166,8 @@ class Pi3(Backbone):
         camera_to_world; both together also points_world; "confidence" gives sigmoid(logit).
         """
         said = self.predict(images, heads=heads, taps=taps)
-        answer = Geometry(tokens=said.tokens)
         with torch.autocast(images.device.type, enabled=False):  # coordinates are never rounded to half precision
-            if said.camera_to_common is not None:
-                answer.camera_to_world = relative_to_first(said.camera_to_common)
-            if said.points_camera is not None:
-                answer.points_camera = said.points_camera
-                answer.depth = said.points_camera[..., 2]
-                answer.intrinsics = intrinsics_from_rays(said.points_camera)
-            if answer.camera_to_world is not None and answer.points_camera is not None:
-                answer.points_world = transform_points(answer.camera_to_world, answer.points_camera)
-            if said.confidence_logits is not None:
-                answer.confidence = said.confidence_logits.sigmoid()
-        return answer
+            return geometry_of(said)
 
     def predict(self, images: Tensor, *, heads: Collection[str] = (), taps: Collection[str] = ()) -> Pi3Prediction:
         """The published form: poses in the network's own common frame, confidence as logits.
@@ -179,17 +176,35 @@ class Pi3(Backbone):
         """
         check_shape("images", images, "B N 3 H W")
         self.check_request(images, heads, taps)
-        frames = (images.shape[0], images.shape[1])
-        grid = (images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size)
-        asked = set(taps) | {_TAP_OF_HEAD[head] for head in heads}
-        tokens = self._trunk_tokens(images, grid, asked)
-        tokens |= self._head_tokens(tokens, grid, asked)
+        patches = self._per_frame(self._encode, images.flatten(0, 1)).unflatten(0, images.shape[:2])
+        return self._answer(self._tokens(patches, self._grid(images), heads, taps), images, heads, taps)
 
+    def _grid(self, images: Tensor) -> tuple[int, int]:
+        return images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size
+
+    def _tokens(
+        self,
+        patches: Tensor,
+        grid: tuple[int, int],
+        heads: Collection[str],
+        taps: Collection[str],
+        after_block: AfterBlock | None = None,
+    ) -> dict[str, Tensor]:
+        """Encoder patches [B, N, h*w, dim] -> all that heads and taps need, each [B*N, registers + h*w, C]."""
+        asked = set(taps) | {_TAP_OF_HEAD[head] for head in heads}
+        tokens = self._trunk_tokens(patches, grid, asked, after_block)
+        return tokens | self._head_tokens(tokens, grid, asked)
+
+    def _answer(
+        self, tokens: dict[str, Tensor], images: Tensor, heads: Collection[str], taps: Collection[str]
+    ) -> Pi3Prediction:
+        """The heads on what `_tokens` gave."""
+        frames, grid = images.shape[:2], self._grid(images)
         answer = Pi3Prediction(tokens={tap: tokens[tap].unflatten(0, frames) for tap in taps})
         with torch.autocast(images.device.type, enabled=False):
             if "points" in heads:
                 maps = self._per_frame(lambda part: self.point_head(part, grid), self._patches(tokens["point_hidden"]))
-                answer.points_camera = _points_from(maps).unflatten(0, frames)
+                answer.points_camera = self._points_from(maps).unflatten(0, frames)
             if "confidence" in heads:
                 maps = self._per_frame(lambda part: self.conf_head(part, grid), self._patches(tokens["conf_hidden"]))
                 answer.confidence_logits = maps.squeeze(1).unflatten(0, frames)
@@ -197,21 +212,25 @@ class Pi3(Backbone):
                 answer.camera_to_common = self.camera_head(self._patches(tokens["camera_hidden"])).unflatten(0, frames)
         return answer
 
-    def _trunk_tokens(self, images: Tensor, grid: tuple[int, int], asked: set[str]) -> dict[str, Tensor]:
-        """Encoder and decoder: the asked taps, and what the asked heads need, each [B*N, registers + h*w, dim]."""
-        batch, frames = images.shape[:2]
+    def _trunk_tokens(
+        self, patches: Tensor, grid: tuple[int, int], asked: set[str], after_block: AfterBlock | None
+    ) -> dict[str, Tensor]:
+        """The decoder's taps that are asked, and those that the asked heads need."""
+        batch, frames = patches.shape[:2]
         if asked & set(_DECODER_OF_TAP):
             asked = asked | set(self._last_two)
-        patches = self._per_frame(self._encode, images.flatten(0, 1))
+        patches = patches.flatten(0, 1)
         registers = self.register_token[0].expand(len(patches), -1, -1).to(patches.dtype)
         tokens = torch.cat((registers, patches), dim=1)
-        rotary = grid_rotary(*grid, self.special_tokens, self._rotary_dim, self.rope_base, images.device)
+        rotary = grid_rotary(*grid, self.special_tokens, self._rotary_dim, self.rope_base, patches.device)
         kept = {"encoder": tokens} if "encoder" in asked else {}
         names = [f"decoder_{index}" for index in range(len(self.decoder))]
         needed = max((index + 1 for index, name in enumerate(names) if name in asked), default=0)
         for index in range(needed):
             rows = batch if index % 2 else batch * frames
             tokens = self.decoder[index](tokens.reshape(rows, -1, self.dim), rotary)
+            if after_block is not None:
+                tokens = after_block(index, tokens.reshape(batch, frames, -1, self.dim))
             if names[index] in asked:
                 kept[names[index]] = tokens.reshape(batch * frames, -1, self.dim)
         return kept
@@ -221,12 +240,16 @@ class Pi3(Backbone):
         decoders = {tap: self.get_submodule(name) for tap, name in _DECODER_OF_TAP.items() if tap in asked}
         if not decoders:
             return {}
-        hidden = torch.cat([trunk[name] for name in self._last_two], dim=-1)
+        hidden = self._hidden(trunk)
 
         def run(decoder: nn.Module) -> Tensor:
             return self._per_frame(lambda part: decoder(part, grid, special=self.special_tokens), hidden)
 
         return {tap: run(decoder) for tap, decoder in decoders.items()}
+
+    def _hidden(self, trunk: dict[str, Tensor]) -> Tensor:
+        """What the heads read [B*N, registers + h*w, 2 dim]: the outputs of the last two decoder blocks."""
+        return torch.cat([trunk[name] for name in self._last_two], dim=-1)
 
     def _encode(self, images: Tensor) -> Tensor:
         """Images [M, 3, H, W] in [0, 1] -> patch tokens [M, h*w, dim]."""
@@ -236,13 +259,16 @@ class Pi3(Backbone):
 
     def _per_frame(self, function: Callable[[Tensor], Tensor], frames: Tensor) -> Tensor:
         """`function` of the frames [M, ...], at most `frames_at_once` of them together."""
-        if self.frames_at_once is None or len(frames) <= self.frames_at_once:
-            return function(frames)
-        return torch.cat([function(part) for part in frames.split(self.frames_at_once)])
+        return in_chunks(function, frames, at_once=self.frames_at_once)
 
     def _patches(self, tokens: Tensor) -> Tensor:
         """Tokens [M, registers + h*w, C] -> patch tokens [M, h*w, C] in float32."""
         return tokens[:, self.special_tokens :].float()
+
+    def _points_from(self, maps: Tensor) -> Tensor:
+        """Head output [M, 3, H, W] = (x / z, y / z, log z) -> pointmaps [M, H, W, 3] with z > 0."""
+        z = maps[:, 2:].exp()
+        return torch.cat((maps[:, :2] * z, z), dim=1).permute(0, 2, 3, 1)
 
     @property
     def _last_two(self) -> tuple[str, str]:
@@ -250,44 +276,20 @@ class Pi3(Backbone):
         return f"decoder_{len(self.decoder) - 2}", f"decoder_{len(self.decoder) - 1}"
 
 
-class CameraHead(nn.Module):
-    """Patch tokens [M, h*w, width] -> poses [M, 4, 4] with orthonormal rotations."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.res_conv = nn.ModuleList(_Residual(width) for _ in range(2))
-        self.more_mlps = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
-        self.fc_t = nn.Linear(width, 3)
-        self.fc_rot = nn.Linear(width, 9)
-
-    def forward(self, patches: Tensor) -> Tensor:
-        """The patches of one frame are averaged; nine numbers give the rotation, three the translation."""
-        for residual in self.res_conv:
-            patches = residual(patches)
-        frame = self.more_mlps(patches.mean(dim=1))
-        return se3(rotation_from_9(self.fc_rot(frame)), self.fc_t(frame))
-
-
-class _Residual(nn.Module):
-    """x + three linear layers of x, each followed by a ReLU (the last one too)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.res_conv1 = nn.Linear(width, width)
-        self.res_conv2 = nn.Linear(width, width)
-        self.res_conv3 = nn.Linear(width, width)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """[..., width] -> [..., width]."""
-        change = F.relu(self.res_conv1(features))
-        change = F.relu(self.res_conv2(change))
-        return features + F.relu(self.res_conv3(change))
-
-
-def _points_from(maps: Tensor) -> Tensor:
-    """Head output [M, 3, H, W] = (x / z, y / z, log z) -> pointmaps [M, H, W, 3] with z > 0."""
-    z = maps[:, 2:].exp()
-    return torch.cat((maps[:, :2] * z, z), dim=1).permute(0, 2, 3, 1)
+def geometry_of(said: Pi3Prediction) -> Geometry:
+    """A prediction in the conventions of motion4d.clip, world frame = first camera; see Pi3.forward."""
+    answer = Geometry(tokens=said.tokens)
+    if said.camera_to_common is not None:
+        answer.camera_to_world = relative_to_first(said.camera_to_common)
+    if said.points_camera is not None:
+        answer.points_camera = said.points_camera
+        answer.depth = said.points_camera[..., 2]
+        answer.intrinsics = intrinsics_from_rays(said.points_camera)
+    if answer.camera_to_world is not None and answer.points_camera is not None:
+        answer.points_world = transform_points(answer.camera_to_world, answer.points_camera)
+    if said.confidence_logits is not None:
+        answer.confidence = said.confidence_logits.sigmoid()
+    return answer
 
 
 def _checked_heads(heads: Collection[str]) -> frozenset[str]:

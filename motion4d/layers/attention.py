@@ -1,14 +1,25 @@
 """Multi-head self-attention as in DINOv2, Pi3 and VGGT: fused qkv, optional norm of queries and keys, optional RoPE.
 
-Attribute names are the published keys (`qkv`, `q_norm`, `k_norm`, `proj`). torch chooses the attention kernel.
+Attribute names are the published keys (`qkv`, `q_norm`, `k_norm`, `proj`). torch chooses the attention kernel. A
+network that attends in another way (PAGE-4D's biased queries, Pi3X's poses) passes its own `attend`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from motion4d.layers.rope import Rotary
+
+# queries, keys, values, all [B, heads, T, head_dim] -> mixed values of the same shape
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def attend_plainly(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """softmax(q k' / sqrt(head_dim)) v, [B, heads, T, head_dim]."""
+    return F.scaled_dot_product_attention(query, key, value)
 
 
 class Attention(nn.Module):
@@ -25,12 +36,12 @@ class Attention(nn.Module):
         self.k_norm = nn.LayerNorm(self.head_dim, eps=1e-5) if qk_norm else nn.Identity()
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, tokens: Tensor, rotary: Rotary | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, rotary: Rotary | None = None, attend: Attend = attend_plainly) -> Tensor:
         """[B, T, dim] -> [B, T, dim]; `rotary` holds T positions, or fewer that repeat (one frame's, for N frames)."""
         query, key, value = self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         query, key = self.q_norm(query), self.k_norm(key)
         if rotary is not None:
             query, key = rotary.rotate(query), rotary.rotate(key)
         # under autocast a norm may have answered in float32
-        mixed = F.scaled_dot_product_attention(query.to(value.dtype), key.to(value.dtype), value)
+        mixed = attend(query.to(value.dtype), key.to(value.dtype), value)
         return self.proj(mixed.transpose(1, 2).flatten(2))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from motion4d.layers.attention import Attention
+from motion4d.layers.attention import Attend, Attention, attend_plainly
 from motion4d.layers.rope import Rotary
 
 
@@ -27,15 +27,15 @@ class LayerScale(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Two linear layers with an exact GELU between them."""
+    """Two linear layers with an exact GELU between them; `out` channels come out (default: dim)."""
 
-    def __init__(self, dim: int, hidden: int) -> None:
+    def __init__(self, dim: int, hidden: int, out: int | None = None) -> None:
         super().__init__()
         self.fc1 = nn.Linear(dim, hidden)
-        self.fc2 = nn.Linear(hidden, dim)
+        self.fc2 = nn.Linear(hidden, dim if out is None else out)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """[..., dim] -> [..., dim]."""
+        """[..., dim] -> [..., out]."""
         return self.fc2(F.gelu(self.fc1(tokens)))
 
 
@@ -63,7 +63,7 @@ class Block(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
         self.ls2 = nn.Identity() if layer_scale is None else LayerScale(dim, layer_scale)
 
-    def forward(self, tokens: Tensor, rotary: Rotary | None = None) -> Tensor:
-        """[B, T, dim] -> [B, T, dim]."""
-        tokens = tokens + self.ls1(self.attn(self.norm1(tokens), rotary))
+    def forward(self, tokens: Tensor, rotary: Rotary | None = None, attend: Attend = attend_plainly) -> Tensor:
+        """[B, T, dim] -> [B, T, dim]; rotary, attend: see Attention."""
+        tokens = tokens + self.ls1(self.attn(self.norm1(tokens), rotary, attend))
         return tokens + self.ls2(self.mlp(self.norm2(tokens)))

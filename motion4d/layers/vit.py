@@ -40,7 +40,7 @@ class PatchEmbed(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """Images [M, 3, H, W] -> normalised patch tokens [M, h*w, dim].
+    """Images [M, channels, H, W] -> normalised patch tokens [M, h*w, dim].
 
     `position_grid`: side of the square grid of the stored position embedding (37 for 518 pixels of patch 14).
     """
@@ -56,11 +56,12 @@ class VisionTransformer(nn.Module):
         position_grid: int = 37,
         mlp_ratio: float = 4.0,
         layer_scale: float = 1.0,
+        channels: int = 3,
     ) -> None:
         super().__init__()
         self.patch_size = patch_size
         self.special_tokens = 1 + registers
-        self.patch_embed = PatchEmbed(patch_size, 3, dim)
+        self.patch_embed = PatchEmbed(patch_size, channels, dim)
         self.cls_token = nn.Parameter(torch.randn(1, 1, dim) * 1e-6)
         self.register_tokens = nn.Parameter(torch.randn(1, registers, dim) * 1e-6)
         self.pos_embed = nn.Parameter(torch.randn(1, 1 + position_grid**2, dim) * 0.02)
@@ -70,7 +71,7 @@ class VisionTransformer(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=1e-6)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Normalised images [M, 3, H, W] -> the tokens that enter the first block [M, 1 + registers + h*w, dim]."""
+        """Normalised images [M, channels, H, W] -> what enters the first block [M, 1 + registers + h*w, dim]."""
         grid = (images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size)
         positions = resize_position_embedding(self.pos_embed, grid)
         patches = self.patch_embed(images)
@@ -79,7 +80,7 @@ class VisionTransformer(nn.Module):
         return torch.cat((first.expand(len(patches), -1, -1).to(patches.dtype), patches), dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images [M, 3, H, W] -> patch tokens [M, h*w, dim] (class and register tokens dropped)."""
+        """Normalised images [M, channels, H, W] -> patch tokens [M, h*w, dim] (class and register tokens dropped)."""
         tokens = self.embed(images)
         for block in self.blocks:
             tokens = block(tokens)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from motion4d.backbones.pi3 import Pi3
+from motion4d.backbones.pi3x import Pi3X
+from motion4d.backbones.pi3x_priors import Priors
 from motion4d.framing import FitPixels
 from motion4d.geometry.alignment import umeyama
 from motion4d.geometry.pointmap_filters import (
@@ -20,7 +22,7 @@ from motion4d.geometry.pointmap_filters import (
     points_to_normals,
 )
 from motion4d.geometry.poses import rotation_from_9, se3, se3_inverse
-from motion4d.geometry.projection import intrinsics_from_rays, intrinsics_from_rays_free
+from motion4d.geometry.projection import intrinsics_from_rays, intrinsics_from_rays_free, transform_points
 from motion4d.layers.rope import rotary_at
 from motion4d.layers.vit import resize_position_embedding
 from tests.reference.manifest import Case
@@ -29,10 +31,10 @@ Outputs = dict[str, Any]
 HEADS = ("points", "pose", "confidence")
 
 
-def build(config: dict[str, Any], **changes: Any) -> Pi3:
+def build(config: dict[str, Any], network: type[Pi3] = Pi3, **changes: Any) -> Pi3:
     """The network that a case's `config` describes, on the meta device."""
     with torch.device("meta"):
-        return Pi3(
+        return network(
             dim=config["embed_dim"],
             encoder_depth=config["encoder_depth"],
             encoder_heads=config["encoder_heads"],
@@ -60,7 +62,7 @@ def network(case: Case) -> Pi3:
     key = json.dumps([str(case.folder), case.params["config"], case.raw["weights"]], sort_keys=True)
     if key not in _last_network:
         _last_network.clear()
-        model = build(case.params["config"]).eval()
+        model = build(case.params["config"], Pi3X if case.kind == "pi3x_forward" else Pi3).eval()
         state = {name: torch.from_numpy(value) for name, value in case.weights().items()}
         model.load_state_dict(state, strict=True, assign=True)
         _last_network[key] = model
@@ -91,6 +93,44 @@ def forward(case: Case) -> Outputs:
     }
     outputs |= {f"tap.{tap}": said.tokens[tap].flatten(0, 1) for tap in taps}
     return _numpy(outputs)
+
+
+@torch.no_grad()
+def pi3x_forward(case: Case) -> Outputs:
+    """Pi3X with the conditions that the case names."""
+    model, given = network(case), {name: torch.from_numpy(value) for name, value in case.inputs.items()}
+    assert isinstance(model, Pi3X)
+    conditions = set(case.params["conditions"])
+    priors = Priors(
+        depth=given["depths"] * given["depth_valid"] if "depths" in conditions else None,
+        intrinsics=_at_integer_centres(given["intrinsics"]) if "intrinsics" in conditions else None,
+        camera_to_world=given["poses"] if "poses" in conditions else None,
+        depth_known=given.get("mask_add_depth"),
+        rays_known=given.get("mask_add_ray"),
+        pose_known=given.get("mask_add_pose"),
+    )
+    said = model.predict(given["images"], heads=HEADS, priors=priors if conditions else None)
+    assert said.points_camera is not None
+    assert said.confidence_logits is not None
+    assert said.camera_to_common is not None
+    assert said.metric is not None
+    return _numpy(
+        {
+            "points": transform_points(said.camera_to_common, said.points_camera),
+            "local_points": said.points_camera,
+            "rays": torch.nn.functional.normalize(said.points_camera, dim=-1),
+            "conf": said.confidence_logits.unsqueeze(-1),
+            "camera_poses": said.camera_to_common,
+            "metric": said.metric,
+        }
+    )
+
+
+def _at_integer_centres(intrinsics: Tensor) -> Tensor:
+    """Intrinsics for pixel centres at u + 0.5, as published, for pixel centres at u."""
+    moved = intrinsics.clone()
+    moved[..., :2, 2] -= 0.5
+    return moved
 
 
 def point_filters(case: Case) -> Outputs:
@@ -182,6 +222,7 @@ def _numpy(outputs: dict[str, Tensor]) -> Outputs:
 
 PROCEDURES = {
     "forward": forward,
+    "pi3x_forward": pi3x_forward,
     "point_filters": point_filters,
     "intrinsics_from_rays": intrinsics,
     "rope2d": rope2d,
