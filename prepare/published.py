@@ -144,6 +144,8 @@ FILES = {
             url=f"{_SAM2}/sam2.1_hiera_large.pt",
             size="898 MB",
             licence=_SAM2_LICENCE,
+        ),
+        Published(
             name="pi3x",
             title="Pi3X, 1.36 billion parameters (the authors of Pi3, 2025)",
             url="https://huggingface.co/yyfz233/Pi3X/resolve/main/model.safetensors",
