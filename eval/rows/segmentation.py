@@ -17,7 +17,7 @@ SIZE = (480, 854)
 def masks(frames: int, objects: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
     """Truth and prediction, label images of wobbly discs of about an eleventh of the frame in all: uint8 [480, 854]."""
     rng = np.random.default_rng(seed)
-    return [tuple(_labels(objects, k, shift) for shift in (0, rng.integers(3, 12))) for k in range(frames)]  # type: ignore[misc]
+    return [(_labels(objects, k, 0), _labels(objects, k, int(rng.integers(3, 12)))) for k in range(frames)]
 
 
 def _labels(objects: int, frame: int, shift: int) -> np.ndarray:
