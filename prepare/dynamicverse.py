@@ -46,8 +46,8 @@ def _files(scene: Path, name: str) -> Files:
                 f"matched in order; name them like the frames and put them into {scene / MASKS}"
             )
         masks = {image.stem: mask for image, mask in zip(images, unnamed, strict=True)}
-    frames: Files = {f"{name}/{IMAGES}/{image.name}": image for image in images}
-    return frames | {f"{name}/{MASKS}/{stem}{mask.suffix}": mask for stem, mask in masks.items()}
+    frames = {f"{name}/{IMAGES}/{image.name}": image for image in images}
+    return {**frames, **{f"{name}/{MASKS}/{stem}{mask.suffix}": mask for stem, mask in masks.items()}}
 
 
 DATASET = Dataset(

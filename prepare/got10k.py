@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from motion4d.layouts import got10k
-from motion4d.layouts.folders import folder_names, images_in, paired
+from motion4d.layouts.folders import folder_names, paired
 from prepare.command import run
 from prepare.dataset import Dataset, Files, Job, find_root
 
@@ -41,8 +41,8 @@ def mask_folder(sequence: Path) -> Path:
 
 def _files(images: Path, masks: Path, name: str) -> Files:
     files = paired(name, images, masks, prepare="python -m prepare.got10k with complete sources", sparse=True)
-    frames: Files = {f"{name}/images/{image.name}": image for image in files.images}
-    return frames | {f"{name}/masks/{mask.name}": mask for mask in images_in(masks)}
+    frames = {f"{name}/images/{image.name}": image for image in files.images}
+    return {**frames, **{f"{name}/masks/{mask.name}": mask for mask in files.annotations.values()}}
 
 
 DATASET = Dataset(

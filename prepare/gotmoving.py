@@ -28,10 +28,10 @@ def jobs(sources: Sequence[Path], options: argparse.Namespace) -> Iterator[Job]:
 
 
 def _files(images: Path, masks: Path, name: str) -> Files:
-    frames: Files = {f"{name}/{image.name}": image for image in images_in(images)}
+    frames = {f"{name}/{image.name}": image for image in images_in(images)}
     if not frames:
         raise FileNotFoundError(f"{name} has masks, but no frames in {images}")
-    return frames | {f"{name}/masks/{mask.name}": mask for mask in sorted(masks.glob("*.npz"))}
+    return {**frames, **{f"{name}/masks/{mask.name}": mask for mask in sorted(masks.glob("*.npz"))}}
 
 
 DATASET = Dataset(

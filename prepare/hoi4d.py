@@ -49,11 +49,9 @@ def _files(name: str, video: Path, annotations: Path) -> Files:
     if not video.is_file():
         raise FileNotFoundError(f"there is no {video}")
     frames = _Frames(video)
-    files: Files = {}
-    for number in chosen:
-        files[f"{hoi4d.IMAGES}/{name}/{number:05d}.png"] = partial(frames.write, number)
-        files[f"{hoi4d.MASKS}/{name}/{number:05d}.png"] = partial(_write_coloured, labels[number])
-    return files
+    images = {f"{hoi4d.IMAGES}/{name}/{number:05d}.png": partial(frames.write, number) for number in chosen}
+    masks = {f"{hoi4d.MASKS}/{name}/{number:05d}.png": partial(_write_coloured, labels[number]) for number in chosen}
+    return {**images, **masks}
 
 
 class _Frames:
