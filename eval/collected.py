@@ -93,10 +93,11 @@ def _read(folder: Path, name: str) -> Run:
 
 
 def _rows(run: Run) -> list[Row]:
-    """One row per dataset and model, our model first."""
+    """One row per dataset and model, our model first; of a run that did not end, no numbers of an earlier one."""
     about = {"status": run.status["status"], "settings": " ".join(run.settings), "run": run.name}
     rows: list[Row] = []
-    for model, scores in run.metrics.get("models", {}).items():
+    models = run.metrics.get("models", {}) if run.status["status"] in ("done", "incomplete") else {}
+    for model, scores in models.items():
         system = run.config.get("name", OURS) if model == OURS else f"{model} (baseline)"
         weights = run.metrics.get("weights", {}).get(model, NOT_STATED)
         for dataset, means in scores["groups"].items():
@@ -110,9 +111,9 @@ def _rows(run: Run) -> list[Row]:
     return [{"dataset": asked, "system": run.config.get("name", OURS), **about}]
 
 
-def _failed_in(run: Run, dataset: str) -> int:
-    """How many sequences of a dataset failed; their names begin with the dataset's."""
-    return sum(name.split("/")[0] == dataset for name in run.metrics.get("failed", {}))
+def _failed_in(run: Run, dataset: str) -> int | None:
+    """How many sequences of a dataset failed, None if none did; their names begin with the dataset's."""
+    return sum(name.split("/")[0] == dataset for name in run.metrics.get("failed", {})) or None
 
 
 def _distinct_names(folders: Sequence[Path]) -> list[str]:

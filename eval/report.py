@@ -104,7 +104,7 @@ def _run_lines(runs: Sequence[Run]) -> list[Line]:
 def _shown(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Rows without what only the CSV needs, and without columns that are empty everywhere."""
     names = dict.fromkeys(name for row in rows for name in row if name not in _CSV_ONLY)
-    filled = [name for name in names if any(row.get(name) not in (None, "", 0) for row in rows)]
+    filled = [name for name in names if any(row.get(name) not in (None, "") for row in rows)]
     return [{name: row.get(name) for name in filled} for row in rows]
 
 

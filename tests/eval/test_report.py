@@ -96,9 +96,11 @@ def test_runs_of_several_places_have_distinct_names(runs: Path, tmp_path: Path) 
 
 
 def test_a_run_that_was_killed_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_run(tmp_path / "run", "davis2016", status="running")
+    write_run(tmp_path / "run", "davis2016", status="running", scores={"J": 0.123})
     assert report.main([str(tmp_path / "run")]) == 1
-    assert "it has not ended, or was killed" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "it has not ended, or was killed" in shown
+    assert "0.123" not in shown  # of an earlier run in this folder
 
 
 def test_a_folder_without_runs_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
