@@ -165,7 +165,7 @@ class _Guide:
         special = self.network.special_tokens
         if layer == self.network.mask_layer:
             patches = tokens.detach()[:, :, special:].flatten(0, 1)
-            mask = self.network.aggregator.spatial_mask_head(patches, self.grid)
+            mask = self.network.aggregator.get_submodule("spatial_mask_head")(patches, self.grid)
             self.keys = F.pad(mask, (special, 0)).unflatten(0, tokens.shape[:2])
         return self._attend if self.gate and layer in self.network.biased else attend_plainly
 
