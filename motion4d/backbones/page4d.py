@@ -31,8 +31,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from motion4d.backbones.vggt import VGGT, VGGTPrediction, geometry_of
+from motion4d.backbones.vggt import VGGT
 from motion4d.backbones.vggt_aggregator import plain_attention
+from motion4d.backbones.vggt_prediction import VGGTPrediction, geometry_of
 from motion4d.clip import Geometry, check_shape
 from motion4d.io.weights import load_strict, read_state_dict
 from motion4d.layers.attention import Attend, attend_plainly
