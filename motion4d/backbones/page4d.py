@@ -31,8 +31,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from motion4d.backbones.vggt import VGGT, VGGTPrediction, geometry_of
+from motion4d.backbones.vggt import VGGT
 from motion4d.backbones.vggt_aggregator import plain_attention
+from motion4d.backbones.vggt_prediction import VGGTPrediction, geometry_of
 from motion4d.clip import Geometry, check_shape
 from motion4d.io.weights import load_strict, read_state_dict
 from motion4d.layers.attention import Attend, attend_plainly
@@ -165,7 +166,7 @@ class _Guide:
         special = self.network.special_tokens
         if layer == self.network.mask_layer:
             patches = tokens.detach()[:, :, special:].flatten(0, 1)
-            mask = self.network.aggregator.spatial_mask_head(patches, self.grid)
+            mask = self.network.aggregator.get_submodule("spatial_mask_head")(patches, self.grid)
             self.keys = F.pad(mask, (special, 0)).unflatten(0, tokens.shape[:2])
         return self._attend if self.gate and layer in self.network.biased else attend_plainly
 

@@ -104,7 +104,7 @@ class Pi3(Backbone):
         self.available_heads = _checked_heads(heads)
         self.dim = dim
         self.rope_base = rope_base
-        self._rotary_dim = dim // decoder_heads
+        self.attention_dim = dim // decoder_heads
         self.normalizations = normalizations
         self.frames_at_once = frames_at_once
         self._head_widths = {"points": pixel_dim, "confidence": pixel_dim, "pose": camera_dim}
@@ -133,10 +133,10 @@ class Pi3(Backbone):
 
         if "points" in self.available_heads:
             self.point_decoder = token_decoder(pixel_dim)
-            self.point_head = PixelHead(pixel_dim, patch_size, channels=3)
+            self.point_head: nn.Module = PixelHead(pixel_dim, patch_size, channels=3)
         if "confidence" in self.available_heads:
             self.conf_decoder = token_decoder(pixel_dim)
-            self.conf_head = PixelHead(pixel_dim, patch_size, channels=1)
+            self.conf_head: nn.Module = PixelHead(pixel_dim, patch_size, channels=1)
         if "pose" in self.available_heads:
             self.camera_decoder = token_decoder(camera_dim)
             self.camera_head = CameraHead(camera_dim)
@@ -222,7 +222,7 @@ class Pi3(Backbone):
         patches = patches.flatten(0, 1)
         registers = self.register_token[0].expand(len(patches), -1, -1).to(patches.dtype)
         tokens = torch.cat((registers, patches), dim=1)
-        rotary = grid_rotary(*grid, self.special_tokens, self._rotary_dim, self.rope_base, patches.device)
+        rotary = grid_rotary(*grid, self.special_tokens, self.attention_dim, self.rope_base, patches.device)
         kept = {"encoder": tokens} if "encoder" in asked else {}
         names = [f"decoder_{index}" for index in range(len(self.decoder))]
         needed = max((index + 1 for index, name in enumerate(names) if name in asked), default=0)

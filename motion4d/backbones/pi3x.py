@@ -69,12 +69,6 @@ class Pi3X(Pi3):
         metric_heads: int = 8,
         **pi3: Any,
     ) -> None:
-        encoder = {
-            "patch_size": patch_size,
-            "registers": encoder_registers,
-            "position_grid": position_grid,
-            "mlp_ratio": mlp_ratio,
-        }
         super().__init__(
             dim=dim,
             decoder_depth=decoder_depth,
@@ -104,7 +98,16 @@ class Pi3X(Pi3):
             self.metric_decoder = ContextDecoder(2 * dim, metric_dim, metric_depth, metric_heads, mlp_ratio=mlp_ratio)
             self.metric_head = nn.Linear(metric_dim, 1)
         if priors:
-            self.depth_encoder = VisionTransformer(dim, encoder_depth, encoder_heads, channels=2, **encoder)
+            self.depth_encoder = VisionTransformer(
+                dim,
+                encoder_depth,
+                encoder_heads,
+                patch_size=patch_size,
+                registers=encoder_registers,
+                position_grid=position_grid,
+                mlp_ratio=mlp_ratio,
+                channels=2,
+            )
             self.depth_emb = nn.Parameter(torch.zeros(1, 1, dim))
             self.ray_embed = PatchEmbed(patch_size, 2, dim)
             self.pose_inject_blk = nn.ModuleList(
@@ -187,10 +190,9 @@ class Pi3X(Pi3):
         """Lets the posed views of each batch item exchange after the blocks of `pose_layers`."""
         if known.camera_to_first is None or known.pose_known is None:
             return None
-        head_dim = self.decoder[0].attn.head_dim
         posed = [(item, mask.nonzero().squeeze(1)) for item, mask in enumerate(known.pose_known)]
         groups = [
-            (item, views, PoseAttention(known.camera_to_first[item, views], grid, head_dim, self.rope_base))
+            (item, views, PoseAttention(known.camera_to_first[item, views], grid, self.attention_dim, self.rope_base))
             for item, views in posed
             if len(views)
         ]

@@ -51,26 +51,17 @@ class DenseFeatures(nn.Module):
                 nn.Conv2d(widths[3], widths[3], 3, stride=2, padding=1),
             )
         )
-        self.scratch = nn.Module()
-        for level, width in enumerate(widths, start=1):
-            self.scratch.add_module(f"layer{level}_rn", nn.Conv2d(width, features, 3, padding=1, bias=False))
-            self.scratch.add_module(f"refinenet{level}", _Fusion(features, joins=level < len(widths)))
-        self.scratch.output_conv1 = nn.Conv2d(features, features_out, 3, padding=1)
+        self.scratch = _Scratch(features, features_out, widths)
 
     def forward(self, layers: Sequence[Tensor], grid: tuple[int, int]) -> Tensor:
         """`grid` = (h, w) patches; no special tokens among the layers."""
         size = (grid[0] * self.patch_size, grid[1] * self.patch_size)
         aspect = size[1] / size[0]
         maps = []
-        for level, tokens in enumerate(layers):
-            features = self.projects[level](self.norm(tokens).transpose(1, 2).unflatten(2, grid))
-            features = self.resize_layers[level](self._placed(features, aspect))
-            maps.append(self.scratch.get_submodule(f"layer{level + 1}_rn")(features))
-        fused = self.scratch.refinenet4(maps[3], size=maps[2].shape[-2:])
-        fused = self.scratch.refinenet3(fused, maps[2], size=maps[1].shape[-2:])
-        fused = self.scratch.refinenet2(fused, maps[1], size=maps[0].shape[-2:])
-        fused = self.scratch.refinenet1(fused, maps[0], size=(2 * maps[0].shape[-2], 2 * maps[0].shape[-1]))
-        fused = self.scratch.output_conv1(fused)
+        for tokens, project, resize in zip(layers, self.projects, self.resize_layers, strict=True):
+            features = project(self.norm(tokens).transpose(1, 2).unflatten(2, grid))
+            maps.append(resize(self._placed(features, aspect)))
+        fused = self.scratch(maps)
         return self._placed(_resize(fused, (size[0] // self.shrink, size[1] // self.shrink)), aspect)
 
     def _placed(self, features: Tensor, aspect: float) -> Tensor:
@@ -100,6 +91,34 @@ class DenseHead(DenseFeatures):
     def forward(self, layers: Sequence[Tensor], grid: tuple[int, int]) -> Tensor:
         """`grid` = (h, w) patches; no special tokens among the layers."""
         return self.scratch.output_conv2(super().forward(layers, grid))
+
+
+class _Scratch(nn.Module):
+    """The fusion of four maps from coarse to fine, and the layers after it; `output_conv2` makes raw maps of features.
+
+    The name is the published one.
+    """
+
+    output_conv2: nn.Module
+
+    def __init__(self, features: int, features_out: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.layer1_rn, self.layer2_rn, self.layer3_rn, self.layer4_rn = (
+            nn.Conv2d(width, features, 3, padding=1, bias=False) for width in widths
+        )
+        self.refinenet1, self.refinenet2, self.refinenet3 = (_Fusion(features, joins=True) for _ in range(3))
+        self.refinenet4 = _Fusion(features, joins=False)
+        self.output_conv1 = nn.Conv2d(features, features_out, 3, padding=1)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Maps from fine to coarse [M, width, h_k, w_k] -> features [M, features_out, 2 h_1, 2 w_1]."""
+        first, second = self.layer1_rn(maps[0]), self.layer2_rn(maps[1])
+        third, fourth = self.layer3_rn(maps[2]), self.layer4_rn(maps[3])
+        fused = self.refinenet4(fourth, size=third.shape[-2:])
+        fused = self.refinenet3(fused, third, size=second.shape[-2:])
+        fused = self.refinenet2(fused, second, size=first.shape[-2:])
+        fused = self.refinenet1(fused, first, size=(2 * first.shape[-2], 2 * first.shape[-1]))
+        return self.output_conv1(fused)
 
 
 class _Fusion(nn.Module):

@@ -174,6 +174,9 @@ def test_a_wrong_published_file_is_recognised(network: str) -> None:
 def test_the_manifests_of_published_checkpoints_are_recognised() -> None:
     manifests = {
         "pi3/manifest_pi3.json": "Pi3",
+        "pi3/manifest_pi3x.json": "Pi3X",
+        "vggt/manifest_vggt_1b.json": "VGGT",
+        "page4d/manifest_page4d_1b.json": "Page4D",
         "geomotion/manifest_best_model.json": "GeoMotion",
         "flow/manifest.raft-large.torchvision.json": "RAFT (torchvision layout)",
         "flow/manifest.raft-small.princeton.json": "RAFT (princeton layout)",
