@@ -70,11 +70,11 @@ class Evaluate:
         self.pictures = pictures
         self.weights = {name: "its own" if needs_weights(one) else "none needed" for name, one in self.models.items()}
         evaluation = evaluation or Evaluation()
-        window = replace(window or Window(), interleave=evaluation.interleave)
-        inference = Inference(self.models, window, threshold, self.runtime, refine)
+        inference = Inference(self.models, window or Window(), threshold, self.runtime, refine)
+        dealt = replace(inference, window=replace(inference.window, interleave=evaluation.interleave))
         masks = self.folder.path / "masks" if save_masks else None
         self.groups: list[BenchmarkGroup | ClipGroup] = [
-            BenchmarkGroup(one, inference, self.folder.path / "predictions", evaluation)
+            BenchmarkGroup(one, dealt, self.folder.path / "predictions", evaluation)
             if hasattr(one, "protocol")
             else ClipGroup(name, one, inference, masks=masks)
             for name, one in _groups(data["eval"]).items()

@@ -9,7 +9,8 @@ from motion4d.metrics.protocols import PROTOCOLS, Protocol
 
 @dataclass(frozen=True)
 class Evaluation:
-    """interleave: number of groups of every so many-th frame that windows are cut from (GeoMotion, published: 4).
+    """interleave: of published data sets, the number of groups of every so many-th frame that windows are cut from
+    (GeoMotion, published: 4); short clips in memory are taken as they are.
 
     labelled_only: of sequences that are labelled sparsely (FBMS-59) the model sees the labelled frames alone, as they
     come, without interleaving (GeoMotion, published); otherwise it sees every frame. protocol: name of the one to score

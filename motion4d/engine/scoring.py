@@ -22,7 +22,7 @@ COLUMNS_TO_METRICS = {  # names that protocols give (motion4d.metrics) -> names 
     **{f"{name}-{kind}": f"{name} {kind.lower()}" for name in ("J", "F") for kind in ("Recall", "Decay")},
     **{"IoU": "IoU", "Precision": "precision", "Recall": "recall"},
 }
-PROTOCOL = "clips: every frame, mean over the sequences in which something moves"
+PROTOCOL = "frames, moving"
 MAIN = ("J&F", "J", "F", "IoU", "precision", "recall", "static")
 
 
