@@ -18,7 +18,7 @@ from motion4d.flow.correlation import pixel_grid
 from motion4d.flow.gmflow import COARSE_SPLITS, FINE_SPLITS, RADIUS, GmFlow
 from motion4d.flow.gmflow_transformer import (
     AttentionLayer,
-    FeedForwardAttention,
+    CrossBlock,
     add_position_code,
     from_windows,
     shift_mask,
@@ -81,11 +81,12 @@ def _transformed(network: GmFlow, first: Tensor, second: Tensor, *, splits: int)
     half = (height // splits // 2, width // splits // 2)
     mask = shift_mask(height, width, splits=splits, like=maps)
     for number, layer in enumerate(network.transformer.layers):
+        assert isinstance(layer, CrossBlock)
         shift, forbidden = (half, mask) if number % 2 else ((0, 0), None)
         tokens = to_windows(maps.roll((-shift[0], -shift[1]), (1, 2)), splits=splits)
         one, two = tokens.chunk(2)
         tokens = tokens + _message(layer.self_attn, tokens, tokens, forbidden)
-        cross: FeedForwardAttention = layer.cross_attn_ffn
+        cross = layer.cross_attn_ffn
         message = _message(cross, tokens, torch.cat([two, one]), forbidden)
         tokens = tokens + cross.norm2(cross.mlp(torch.cat([tokens, message], -1)))
         maps = from_windows(tokens, height, width).roll(shift, (1, 2))

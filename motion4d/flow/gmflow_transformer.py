@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-TOKENS_AT_ONCE = 1024  # in the feed-forward network on the CPU: its 4 MB of hidden values stay in the cache
+TOKENS_AT_ONCE = 1024  # on the CPU: what a block computes of so many (4 MB at its widest) stays in the cache
 FORBIDDEN = -100.0  # added where a shifted window wraps around the border; finite, as published
 
 
@@ -55,10 +55,7 @@ class FeedForwardAttention(AttentionLayer):
     def forward(self, source: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
         """See AttentionLayer."""
         message = self.message(source, target, mask).to(source.dtype)
-        size = TOKENS_AT_ONCE if source.device.type == "cpu" else source[..., 0].numel()
-        pieces = zip(source.flatten(0, -2).split(size), message.flatten(0, -2).split(size), strict=True)
-        answers = [self.norm2(self.mlp(torch.cat(piece, -1))) for piece in pieces]
-        return source + torch.cat(answers).view_as(source)
+        return source + self.norm2(self.mlp(torch.cat([source, message], -1)))
 
 
 class CrossBlock(nn.Module):
@@ -76,7 +73,7 @@ class CrossBlock(nn.Module):
 
 
 class FeatureTransformer(nn.Module):
-    """The blocks, one after the other."""
+    """The blocks, one after the other; a block sees a few windows at a time, as no window reads another one."""
 
     def __init__(self, channels: int, *, depth: int) -> None:
         super().__init__()
@@ -89,11 +86,20 @@ class FeatureTransformer(nn.Module):
         shifted_mask = shift_mask(height, width, splits=splits, like=maps)
         for number, layer in enumerate(self.layers):
             if number % 2 == 0:
-                maps = from_windows(layer(to_windows(maps, splits=splits), None), height, width)
+                maps = from_windows(_by_windows(layer, to_windows(maps, splits=splits), None), height, width)
             else:
                 rolled = to_windows(maps.roll((-half[0], -half[1]), (1, 2)), splits=splits)
-                maps = from_windows(layer(rolled, shifted_mask), height, width).roll(half, (1, 2))
+                maps = from_windows(_by_windows(layer, rolled, shifted_mask), height, width).roll(half, (1, 2))
         return maps
+
+
+def _by_windows(layer: nn.Module, tokens: Tensor, mask: Tensor | None) -> Tensor:
+    """layer(tokens, mask), on the CPU for as many windows at a time as have TOKENS_AT_ONCE tokens."""
+    batch, count, length, _ = tokens.shape
+    size = max(1, TOKENS_AT_ONCE // (batch * length)) if tokens.device.type == "cpu" else count
+    parts = (part.contiguous() for part in tokens.split(size, 1))
+    masks = [None] * count if mask is None else mask.split(size)
+    return torch.cat([layer(part, forbidden) for part, forbidden in zip(parts, masks, strict=False)], 1)
 
 
 def to_windows(maps: Tensor, *, splits: int) -> Tensor:
