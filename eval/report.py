@@ -23,7 +23,7 @@ from motion4d.viz.page import Line, Section, write_page
 _REMARKS = (
     "J is the region overlap, F the accuracy of the boundary, static the share of pixels marked where nothing moves. "
     "Two rows can be compared if they agree in dataset and protocol.",
-    "The protocol \"frames, moving\": every frame, mean over the sequences in which something moves.",
+    'The protocol "frames, moving": every frame, mean over the sequences in which something moves.',
     "Numbers of papers: confirmed ones were read in a repository; secondary ones on pages about the paper.",
 )
 _CITED = "published"  # the kind of rows that are not ours

@@ -65,6 +65,7 @@ class Source:
     """Where one clip came from: what a result file, a report and an error message name.
 
     framing: how its frames became the clip's images, for what lies in files at native size; None: they are unchanged.
+    step: which frames of the sequence these are: each, or every step-th.
     """
 
     dataset: str = "unknown"
@@ -72,6 +73,7 @@ class Source:
     frames: tuple[str, ...] = ()  # stems, in order
     frame_rate: float | None = None
     framing: Framing | None = None
+    step: int = 1
 
 
 @dataclass

@@ -87,7 +87,7 @@ def segment_stream(
 
     frames: [3, H, W], uint8 or float in [0, 1], of one size. autocast: makes the context in which the model runs.
     source: where the frames come from; each window's clip carries it with its own frame stems, 00000, 00001, ... if
-    the source knows none. Interleaved frames carry none: no flow between their neighbours lies in files.
+    the source knows none.
     What is held at a time does not depend on the number of frames: per group, one window of framed frames and logits.
     """
     for framing, logits in stream_logits(model, frames, window, device=device, autocast=autocast, source=source):
@@ -110,11 +110,11 @@ def stream_logits(
         return
     framing = model.framing(first.shape[-2], first.shape[-1])
     framed = (_frame(frame.to(device), framing) for frame in itertools.chain([first], frames))
-    source = None if source is None or window.interleave > 1 else replace(source, framing=framing)
-    groups = [
-        _blend(model, _stream_pieces(group, window, source), window, autocast)
-        for group in _deal(framed, window.interleave)
-    ]
+    source = None if source is None else replace(source, framing=framing)
+    groups = []
+    for number, group in enumerate(_deal(framed, window.interleave)):
+        own = None if source is None else _thinned(source, number, window.interleave)
+        groups.append(_blend(model, _stream_pieces(group, window, own), window, autocast))
     for group in itertools.cycle(groups):
         logits = next(group, None)
         if logits is None:  # groups end in the order in which frames were dealt
@@ -220,8 +220,13 @@ def _deal(frames: Iterator[Tensor], count: int) -> list[Iterator[Tensor]]:
 
 
 def _every(clip: Clip, first: int, step: int) -> Clip:
-    """Every step-th frame from `first` on; flows between neighbours, known or in files, do not fit any more."""
-    return Clip(clip.images[:, first::step])
+    """Every step-th frame from `first` on; flows between neighbours do not fit any more."""
+    sources = tuple(_thinned(source, first, step) for source in clip.sources)
+    return Clip(clip.images[:, first::step], sources=sources)
+
+
+def _thinned(source: Source, first: int, step: int) -> Source:
+    return replace(source, frames=source.frames[first::step], step=source.step * step)
 
 
 def _fill(rows: Tensor, frames: Iterator[Tensor]) -> int:

@@ -46,8 +46,13 @@ class Precomputed:
         if len(clip.sources) != len(clip.images) or any(len(s.frames) != clip.num_frames for s in clip.sources):
             raise ValueError(
                 "precomputed flow is found by the names of the frames, but this clip does not say where its frames "
-                "come from (mirrored, reversed or interleaved frames have no files): put "
+                "come from (a mirrored or reversed view has no files): put "
                 "motion4d.data.with_flow.WithFlow around the clips before they are changed, or choose another flow"
+            )
+        if any(source.step != 1 for source in clip.sources):
+            raise ValueError(
+                "precomputed flow lies between neighbouring frames, but these are interleaved (one in "
+                f"{max(source.step for source in clip.sources)}): choose another flow, or evaluation.interleave=1"
             )
         forward = torch.stack([self._forward_of(source, clip.size) for source in clip.sources])
         if self.backward is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +79,16 @@ def test_files_at_native_size_are_framed_like_the_frames(folder: Path) -> None:
 
 
 def test_a_changed_view_has_no_files(folder: Path) -> None:
-    with pytest.raises(ValueError, match="mirrored, reversed or interleaved"):
+    with pytest.raises(ValueError, match="mirrored or reversed view"):
         Precomputed(folder, forward=NAME % "forward")(MotionViews(Clips())[0])
+
+
+def test_interleaved_frames_have_no_files(folder: Path) -> None:
+    files = Precomputed(folder, forward=NAME % "forward", backward=None)
+    every_second = clip()
+    every_second.sources = tuple(replace(source, step=2) for source in every_second.sources)
+    with pytest.raises(ValueError, match="interleaved .one in 2."):
+        files(every_second)
 
 
 def test_a_missing_file_is_named(folder: Path) -> None:
