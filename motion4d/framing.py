@@ -1,7 +1,8 @@
 """Framing: how native frames become a network's input, as a value with an inverse.
 
-A rule (`FitPixels`, `Square`, `Native`, `LongSide`, `ShortSide`) looks at a native size and returns a `Framing`; the framing carries images and
-intrinsics in, and masks, logits, depth, flow and intrinsics back to native resolution. No network resizes for itself.
+A rule (`FitPixels`, `Square`, `Native`, `LongSide`, `ShortSide`) looks at a native size and
+returns a `Framing`; the framing carries images and intrinsics in, and masks, logits, depth, flow and intrinsics back to
+native resolution. No network resizes for itself.
 Pixel convention: see motion4d.clip (resizing by s maps u to (u + 0.5) s - 0.5).
 """
 
@@ -38,7 +39,7 @@ class Framing:
         return self.resized[0] / self.native[0], self.resized[1] / self.native[1]
 
     def images(self, images: Tensor) -> Tensor:
-        """[..., 3, H, W] in [0, 1] at native size -> network size, Lanczos-3 or bicubic (as the published pipelines)."""
+        """[..., 3, H, W] in [0, 1] at native size -> network size, filtered as in the published pipelines."""
         resize = bicubic_resize if self.bicubic else lanczos_resize
         if self.via is not None:
             images, resize = resize(images, self.via), lanczos_resize
@@ -176,9 +177,7 @@ class ShortSide:
         return _centred((height, width), (rows, columns), (side, side), crop=self.crop)
 
 
-def _centred(
-    native: tuple[int, int], resized: tuple[int, int], size: tuple[int, int], *, crop: bool
-) -> Framing:
+def _centred(native: tuple[int, int], resized: tuple[int, int], size: tuple[int, int], *, crop: bool) -> Framing:
     """Resize to `resized`, bicubic where that enlarges, then a window about the middle, or a second resize."""
     bicubic = max(resized) >= max(native)
     if not crop:

@@ -1,10 +1,10 @@
 """Robust camera poses from pointmaps (perspective-n-point), for many frames at once.
 
 The object-space error sum w |(I - v v' / |v|^2) (R X + t)|^2 of points X on rays v is quadratic in vec(R) once t is
-eliminated (Lu et al. 2000), so any number of points shrinks to a 9x9 matrix. Its minima over rotations are searched from
-the smallest eigenvectors (SQPnP, Terzakis and Lourakis 2020) with Gauss-Newton steps on the rotation. Robustness: minimal
-samples vote, then the points are reweighted by their reprojection errors (Cauchy), which also turns the object-space
-error into the reprojection error. Everything runs in float64; samples come from a seeded generator.
+eliminated (Lu et al. 2000), so any number of points shrinks to a 9x9 matrix. Its minima over rotations are searched
+from the smallest eigenvectors (SQPnP, Terzakis and Lourakis 2020) with Gauss-Newton steps on the rotation. Robustness:
+small samples vote, then the points are reweighted by their reprojection errors (Cauchy), which also turns the
+object-space error into the reprojection error. All in float64; samples come from a seeded generator.
 """
 
 from __future__ import annotations
@@ -89,14 +89,12 @@ def solve_pose_and_focal(
     """
     exponents = torch.linspace(math.log(longer_side / 2), math.log(3 * longer_side), candidates, device=points.device)
     focal = exponents.exp()
-    fit = solve_pose(
-        points.expand(candidates, -1, -1), pixels, weights.expand(candidates, -1), focal, principal_point
-    )
+    fit = solve_pose(points.expand(candidates, -1, -1), pixels, weights.expand(candidates, -1), focal, principal_point)
     best = int(fit.error.argmin())
     chosen = slice(best, best + 1)
-    return PoseFit(
-        fit.camera_to_world[chosen], fit.inliers[chosen], fit.error[chosen], fit.found[chosen]
-    ), focal[chosen]
+    return PoseFit(fit.camera_to_world[chosen], fit.inliers[chosen], fit.error[chosen], fit.found[chosen]), focal[
+        chosen
+    ]
 
 
 def _frame_of(points: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -181,9 +179,7 @@ def _cauchy(error: Tensor, weights: Tensor, bound: Tensor) -> Tensor:
     return 1 / (1 + (error / scale[:, None]).square())
 
 
-def _vote(
-    points: Tensor, rays: Tensor, weights: Tensor, bound: Tensor, samples: int
-) -> tuple[Tensor, Tensor]:
+def _vote(points: Tensor, rays: Tensor, weights: Tensor, bound: Tensor, samples: int) -> tuple[Tensor, Tensor]:
     """The pose that most points agree with, among those of small samples and that of all points."""
     batch = len(points)
     generator = torch.Generator().manual_seed(0)

@@ -127,14 +127,10 @@ class Objective:
         assert self.fields is not None
         poses, intrinsics = state.camera_to_world, state.intrinsics(self.principal_point)
         source, target = self.fields.source, self.fields.target
-        homography, parallax = plane_and_parallax(
-            poses[source], poses[target], intrinsics[source], intrinsics[target]
-        )
+        homography, parallax = plane_and_parallax(poses[source], poses[target], intrinsics[source], intrinsics[target])
         disparity = disparity_from_depth(state.depth)
         bound = self.weights.flow_pixel_above
-        return 2 * FlowDisagreement.apply(
-            disparity, homography, parallax, self.pixels, self.fields, bound, self.chunk
-        )
+        return 2 * FlowDisagreement.apply(disparity, homography, parallax, self.pixels, self.fields, bound, self.chunk)
 
     def world_points(self, state: AlignmentState) -> Tensor:
         """[N, 3, P]: depth times viewing rays, taken to the world."""

@@ -49,7 +49,9 @@ class History:
     flow: list[float] = field(default_factory=list)
 
 
-def descend(objective: Objective, start: AlignmentState, descent: Descent = Descent()) -> tuple[AlignmentState, History]:
+def descend(
+    objective: Objective, start: AlignmentState, descent: Descent = Descent()
+) -> tuple[AlignmentState, History]:
     """The state after the last step, as published; `start` stays as it is.
 
     Raises FloatingPointError where the loss is not finite.

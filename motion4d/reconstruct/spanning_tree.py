@@ -63,7 +63,7 @@ def place_frames(
     scores = maps.confidence_first.mean((1, 2), dtype=torch.float32)
     scores = (scores * maps.confidence_second.mean((1, 2), dtype=torch.float32)).tolist()
     order = sorted(range(len(pairs)), key=lambda edge: -scores[edge])
-    steps = _placement_steps([order_edge for order_edge in order if pairs[order_edge][0] != pairs[order_edge][1]], pairs)
+    steps = _placement_steps(order, pairs)
     if len(steps) != frames - 1:
         raise ValueError(f"the pairs connect only {len(steps) + 1} of {frames} frames; choose a denser pair graph")
 
@@ -181,7 +181,9 @@ def _register_sides(maps: PairPointmaps, steps: Sequence[_Step], anchors: Sequen
     if not fits:
         empty = maps.confidence_first.new_zeros(0, dtype=torch.float32)
         return Similarity(empty, empty.view(0, 1, 1).expand(0, 3, 3), empty.view(0, 1).expand(0, 3))
-    return Similarity(*(torch.cat([getattr(fit, name) for fit in fits]) for name in ("scale", "rotation", "translation")))
+    return Similarity(
+        *(torch.cat([getattr(fit, name) for fit in fits]) for name in ("scale", "rotation", "translation"))
+    )
 
 
 def _focals(
@@ -201,9 +203,10 @@ def _focals(
 def _best_confidence(maps: PairPointmaps, pairs: Sequence[tuple[int, int]], frames: int) -> Tensor:
     """[N, H, W]: the largest confidence over all pairs."""
     best = maps.confidence_first.new_zeros(frames, *maps.confidence_first.shape[1:])
-    first, second = torch.tensor(list(pairs), device=best.device).unbind(1)
-    best.index_reduce_(0, first, maps.confidence_first, "amax")
-    return best.index_reduce_(0, second, maps.confidence_second, "amax").float()
+    for side, confidence in enumerate((maps.confidence_first, maps.confidence_second)):
+        frame = torch.tensor([pair[side] for pair in pairs], device=best.device)
+        best.scatter_reduce_(0, frame[:, None, None].expand_as(confidence), confidence, "amax")
+    return best.float()
 
 
 def _poses(

@@ -17,12 +17,15 @@ from motion4d.geometry.alignment import umeyama
 from motion4d.geometry.camera_flow import EPSILON, camera_flow, disparity_from_depth, plane_and_parallax, transferred
 from motion4d.geometry.focal import focal_from_points, median_focal_from_points
 from motion4d.geometry.pnp import solve_pose, solve_pose_and_focal
-from motion4d.geometry.projection import pixel_grid
+from motion4d.geometry.projection import pixel_grid, transform_points, unproject
+from motion4d.reconstruct.cleaning import without_floaters
+from motion4d.reconstruct.dynamics import moving_pixels
 from motion4d.reconstruct.objective import Objective, TermWeights, change_of_depth, pose_changes
 from motion4d.reconstruct.optimise import Descent, cosine, descend, linear
 from motion4d.reconstruct.spanning_tree import Placement, initial_state, place_frames
 from motion4d.reconstruct.state import AlignmentState
 from motion4d.reconstruct.sums import FlowDisagreement, FlowFields
+from motion4d.reconstruct.two_views import TwoViews, two_views
 from tests.reference.manifest import Case
 
 Outputs = dict[str, Any]
@@ -89,7 +92,9 @@ def objective_of(case: Case, start_depth: Tensor | None = None) -> Objective:
 
 def given_state(case: Case) -> AlignmentState:
     """The state that the case's inputs give."""
-    given = {name: torch.from_numpy(case.inputs[name]) for name in ("im_depthmaps", "im_poses", "im_focals", "pw_poses")}
+    given = {
+        name: torch.from_numpy(case.inputs[name]) for name in ("im_depthmaps", "im_poses", "im_focals", "pw_poses")
+    }
     return AlignmentState(
         given["im_depthmaps"].flatten(1), given["im_poses"], given["im_focals"].flatten(), given["pw_poses"]
     )
@@ -197,6 +202,78 @@ def pose_distance(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.
     return np.degrees(np.arctan2(sine, cosine_of)), np.linalg.norm(ours[..., :3, 3] - theirs[..., :3, 3], axis=-1)
 
 
+def pair_reconstruction(case: Case) -> Outputs:
+    """Cameras and mean depths of every pair by itself."""
+    scene, half = scene_of(case), pairs_of(case)
+    views = views_of(case, scene, half + [(j, i) for i, j in half])
+    intrinsics = np.tile(np.eye(3), (len(half), 2, 1, 1))
+    intrinsics[..., 0, 0] = intrinsics[..., 1, 1] = views.focal.numpy()
+    intrinsics[..., :2, 2] = middle(scene).numpy()
+    outputs = {}
+    for side, name in enumerate("ij"):
+        pose = views.camera_to_world[:, side].numpy()
+        outputs |= {f"K_{name}": intrinsics[:, side], f"R_{name}": pose[:, :3, :3], f"T_{name}": pose[:, :3, 3:]}
+        outputs[f"depth_{name}_mean"] = views.depth[:, side].mean((1, 2)).numpy()
+    return outputs
+
+
+def dynamic_masks(case: Case) -> Outputs:
+    """Masks by the published rule, against the published ones and the truth."""
+    masks, scene = masks_of(case, floor_px=0.0), scene_of(case)
+    return {
+        "reference_error": overlap_error(masks, case.inputs["reference_masks"] > 0),
+        "truth_error": overlap_error(masks, scene.ball),
+    }
+
+
+def dynamic_masks_default(case: Case) -> Outputs:
+    """Our rule where nothing moves."""
+    return {"dynamic_fraction": masks_of(case).mean((1, 2)).max()}
+
+
+def masks_of(case: Case, **rule: Any) -> np.ndarray:
+    """Dynamic masks [N, H, W] from two views each."""
+    scene, pairs = scene_of(case), pairs_of(case)
+    flow = flow_of(scene, pairs, case.params["flow"])
+    half = len(pairs) // 2
+    threshold = case.params["settings"]["motion_mask_thre"]
+    return moving_pixels(
+        views_of(case, scene, pairs),
+        flow[:half],
+        flow[half:],
+        scene.n,
+        principal_point=middle(scene),
+        threshold=threshold,
+        **rule,
+    ).numpy()
+
+
+def views_of(case: Case, scene: Any, pairs: list[tuple[int, int]]) -> TwoViews:
+    """Every pair by itself."""
+    maps = maps_of(scene, pairs, case.params["pairwise"])
+    least = case.params["settings"]["min_conf_thr"]
+    return two_views(maps, pairs, principal_point=middle(scene), min_confidence=least)
+
+
+def overlap_error(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest 1 - IoU of a frame."""
+    both, either = (ours & theirs).sum((1, 2)), (ours | theirs).sum((1, 2))
+    return float((1 - both / np.maximum(either, 1)).max())
+
+
+def clean_pointcloud(case: Case) -> Outputs:
+    """Where cleaning leaves no confidence."""
+    scene = scene_of(case)
+    confidence = torch.stack([torch.from_numpy(case.inputs[f"conf_{k}"]) for k in range(scene.n)])
+    noise = np.stack([case.inputs[f"noise_{k}"] for k in range(scene.n)])
+    depth = torch.from_numpy((scene.depth * (1 + noise)).astype(np.float32))
+    poses = torch.from_numpy(scene.poses).float()
+    intrinsics = torch.from_numpy(scene.K).float().expand(scene.n, 3, 3)
+    points = transform_points(poses, unproject(depth, intrinsics))
+    cleaned = without_floaters(confidence, depth, points, poses, intrinsics, tolerance=case.params["tolerance"])
+    return {"zeroed": (cleaned == 0).to(torch.uint8).numpy()}
+
+
 def focal(case: Case) -> Outputs:
     """Two estimates from noisy pointmaps."""
     scene = scene_of(case)
@@ -213,9 +290,7 @@ def registration(case: Case) -> Outputs:
     scene, edge = scene_of(case), case.params["edge"]
     maps = maps_of(scene, pairs_of(case), case.params["pairwise"])
     target = torch.from_numpy(scene.world(case.params["target_frame"])).float()
-    fit = umeyama(
-        maps.points_first[edge].flatten(0, 1), target.flatten(0, 1), maps.confidence_first[edge].flatten()
-    )
+    fit = umeyama(maps.points_first[edge].flatten(0, 1), target.flatten(0, 1), maps.confidence_first[edge].flatten())
     return {"s": fit.scale.numpy(), "R": fit.rotation.numpy(), "t": fit.translation.numpy()}
 
 
@@ -273,11 +348,11 @@ def flow_loss(case: Case) -> Outputs:
     source, target = case.params["source"], case.params["target"]
     observed = flow_of(scene, [(source, target)], case.params["flow"])
     wrong = camera_flow(disparity, homography, parallax) * case.params["ego_scale"]
-    static = torch.from_numpy(~scene.ball[source]) if case.params["mask"] == "static" else torch.ones_like(disparity) > 0
-    # a camera that stands still moves no pixel, so the difference of the two flows can be put on one side
-    fields = FlowFields(
-        (observed - wrong).flatten(2), torch.tensor([0]), torch.tensor([0]), static.flatten()[None]
+    static = (
+        torch.from_numpy(~scene.ball[source]) if case.params["mask"] == "static" else torch.ones_like(disparity) > 0
     )
+    # a camera that stands still moves no pixel, so the difference of the two flows can be put on one side
+    fields = FlowFields((observed - wrong).flatten(2), torch.tensor([0]), torch.tensor([0]), static.flatten()[None])
     pixels = pixel_grid(scene.h, scene.w, like=disparity).reshape(-1, 2).T
     still = (torch.zeros(1, scene.h * scene.w), torch.eye(3)[None], torch.zeros(1, 3))
     losses = [FlowDisagreement.apply(*still, pixels, fields, bound or None, 1) for bound in case.params["pxl_thre"]]
@@ -331,6 +406,10 @@ PROCEDURES = {
     "alignment_init": alignment_init,
     "alignment_init_poses": alignment_init_poses,
     "alignment_full": alignment_full,
+    "pair_reconstruction": pair_reconstruction,
+    "dynamic_masks": dynamic_masks,
+    "dynamic_masks_default": dynamic_masks_default,
+    "clean_pointcloud": clean_pointcloud,
     "focal": focal,
     "registration": registration,
     "pnp": pnp,

@@ -124,9 +124,7 @@ def _graph(wanted: dict[str, Any], frames: int) -> graphs.Pairs:
         pairs = graphs.logarithmic(frames, window=number or 3, cyclic=cyclic, symmetric=symmetric)
     else:
         first, step = {"swin": (1, 1), "swinstride": (1, 2), "swin2stride": (1, 3), "swinskip_start": (2, 1)}[kind]
-        pairs = graphs.sliding(
-            frames, window=number or 3, first=first, step=step, cyclic=cyclic, symmetric=symmetric
-        )
+        pairs = graphs.sliding(frames, window=number or 3, first=first, step=step, cyclic=cyclic, symmetric=symmetric)
     if wanted["prefilter"]:
         distance, cyclic = int(wanted["prefilter"][3:]), wanted["prefilter"].startswith("cyc")
         pairs = graphs.closer_than(pairs, distance, frames=frames, cyclic=cyclic)
