@@ -21,9 +21,9 @@ def without_floaters(
 ) -> Tensor:
     """Confidence [N, H, W] with 0 where a point hides a surer point of another frame.
 
-    depth [N, H, W], points_world [N, H, W, 3], camera_to_world [N, 4, 4], intrinsics [N, 3, 3]. A point of frame i hides
-    frame j's pixel if it projects there closer than (1 - tolerance) of j's depth. Frames are visited in order, and a
-    point that has lost its confidence distrusts no other point any more.
+    depth [N, H, W], points_world [N, H, W, 3], camera_to_world [N, 4, 4], intrinsics [N, 3, 3]. A point of frame i
+    hides frame j's pixel if it projects there closer than (1 - tolerance) of j's depth. Frames are visited in order,
+    and a point that has lost its confidence distrusts no other point any more.
     """
     frames, height, width = depth.shape
     cleaned = confidence.flatten(1).clone()

@@ -27,8 +27,8 @@ def moving_pixels(
 ) -> Tensor:
     """Bool [N, H, W]: pixels that move in the world.
 
-    forward, backward [M, 2, H, W]: observed flow i -> j and j -> i of the M pairs of `views`. floor_px: a moving pixel's
-    mean disagreement must exceed it; 0 is the published rule. A frame without pairs has no moving pixels.
+    forward, backward [M, 2, H, W]: observed flow i -> j and j -> i of the M pairs of `views`. floor_px: a moving
+    pixel's mean disagreement must exceed it; 0 is the published rule. A frame without pairs has no moving pixels.
     """
     height, width = views.depth.shape[-2:]
     scaled = forward.new_zeros(frames, height, width)

@@ -4,9 +4,9 @@ total = align + smoothness * smooth + flow * flow + depth * depth_change
 
 - align: per pair and pixel, log(confidence) times the distance between the frame's point in the world and the pair's
   point under the pair's similarity; averaged over pixels and pairs, summed over both sides.
-- smooth: sum over neighbouring frames of |R - I| + translation |t| of the relative pose (Frobenius and Euclidean norm).
+- smooth: sum over neighbouring frames of |R - I| + translation |t| of the relative pose (Frobenius, Euclidean norm).
 - flow: twice the mean smooth-L1 difference between camera flow and observed flow over static pixels; dropped while it
-  is above `flow_drop_above`. (Published: both directions of every pair, which for symmetric pairs are the same numbers.)
+  is above `flow_drop_above`. (Published: both directions of every pair; for symmetric pairs that is the same number.)
 - depth_change: mean squared change of log depth since the start, up to one shift per frame; moving pixels count twice.
 """
 

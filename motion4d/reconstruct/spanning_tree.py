@@ -20,7 +20,7 @@ from motion4d.geometry.focal import focal_from_points
 from motion4d.geometry.pnp import solve_pose
 from motion4d.geometry.poses import se3_inverse
 from motion4d.geometry.projection import pixel_grid, transform_points
-from motion4d.reconstruct.state import AlignmentState, bend, focal_parameters, pair_gauge, pose_parameters
+from motion4d.reconstruct.state import AlignmentState, focal_parameters, pair_gauge, pose_parameters
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 500_000  # pixels of pairs that are registered together

@@ -23,6 +23,7 @@ from prepare.published import FILES, Published
 
 FREE = {
     "raft",
+    "raft_sintel",
     "raft_small",
     "sea_raft",
     "sea_raft_small",
