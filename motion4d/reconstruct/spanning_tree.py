@@ -20,7 +20,7 @@ from motion4d.geometry.focal import focal_from_points
 from motion4d.geometry.pnp import solve_pose
 from motion4d.geometry.poses import se3_inverse
 from motion4d.geometry.projection import pixel_grid, transform_points
-from motion4d.reconstruct.state import AlignmentState, focal_parameters, pair_gauge, pose_parameters
+from motion4d.reconstruct.state import MEAN_LOG_SCALE, AlignmentState, focal_parameters, pose_parameters
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 500_000  # pixels of pairs that are registered together
@@ -111,7 +111,7 @@ def initial_state(
     )
     log_scale = scale.log()
     pair_poses = torch.cat((pose_parameters(rotation, shift / scale[:, None]), log_scale[:, None]), 1)
-    gauge = pair_gauge(log_scale).exp()
+    gauge = (MEAN_LOG_SCALE - log_scale.mean()).exp()
 
     poses = placement.camera_to_world.clone()
     poses[:, :3, 3] *= gauge

@@ -1,8 +1,8 @@
 """What the global alignment optimises: one depth map, pose and focal length per frame, one similarity per pair.
 
-The parametrisation is the published one (DUSt3R, Wang et al. 2024, section 3.3; MonST3R): logarithmic depth, quaternions
-(x, y, z, w) of any length, translations as sign(t) log(1 + |t|), focal lengths as 20 ln f. P pixels are H * W, row by
-row. The scales of all pairs are normalised to a geometric mean of 1/2, which keeps the scene from shrinking.
+The parametrisation is the published one (DUSt3R, Wang et al. 2024, section 3.3; MonST3R): logarithmic depth,
+quaternions (x, y, z, w) of any length, translations as sign(t) log(1 + |t|), focal lengths as 20 ln f. P pixels are
+H * W, row by row. The scales of all pairs keep a given geometric mean, or else the scene would shrink to please the objective.
 """
 
 from __future__ import annotations
@@ -18,23 +18,32 @@ from motion4d.geometry.poses import se3
 from motion4d.geometry.quaternions import quaternion_from_rotation, rotation_from_quaternion
 
 FOCAL_STEP = 20.0  # published as focal_break: one unit is a twentieth of ln f
-MEAN_PAIR_SCALE = 0.5  # published as base_scale
+MEAN_LOG_SCALE = math.log(0.5)  # published as base_scale
 
 
 @dataclass
 class AlignmentState(Noun):
     """log_depth [N, P]; poses [N, 7] (quaternion, bent translation); focals [N], or [1] for one shared focal length;
-    pair_poses [E, 8] (quaternion, bent translation, logarithmic scale).
+    pair_poses [E, 8] (quaternion, bent translation, logarithmic scale); mean_log_scale: what the mean of the pairs'
+    logarithmic scales is shifted to. None: they stand as they are, for scenes whose scale is known otherwise.
     """
 
     log_depth: Tensor
     poses: Tensor
     focals: Tensor
     pair_poses: Tensor
+    mean_log_scale: float | None = MEAN_LOG_SCALE
 
     def parameters(self) -> list[Tensor]:
         """All four, in this order."""
         return [self.log_depth, self.poses, self.focals, self.pair_poses]
+
+    def window(self, frames: slice, pairs: Tensor) -> AlignmentState:
+        """The state of some frames and of the pairs [E] bool between them, with their scales as they stand."""
+        pair_poses = self.pair_poses[pairs].clone()
+        pair_poses[:, 7] = self.log_scales()[pairs]
+        focals = self.focals if len(self.focals) == 1 else self.focals[frames]
+        return AlignmentState(self.log_depth[frames], self.poses[frames], focals, pair_poses, None)
 
     def copy(self) -> AlignmentState:
         """A detached copy."""
@@ -57,9 +66,14 @@ class AlignmentState(Noun):
 
     def pair_similarities(self) -> tuple[Tensor, Tensor]:
         """scale * rotation [E, 3, 3] and scale * translation [E, 3] that take a pair's pointmaps to the world."""
-        scale = (self.pair_poses[:, 7] + pair_gauge(self.pair_poses[:, 7])).exp()
+        scale = self.log_scales().exp()
         rotation = rotation_from_quaternion(self.pair_poses[:, :4])
         return scale[:, None, None] * rotation, scale[:, None] * unbend(self.pair_poses[:, 4:7])
+
+    def log_scales(self) -> Tensor:
+        """[E]: logarithms of the scales that the pairs' pointmaps have in the world."""
+        given = self.pair_poses[:, 7]
+        return given if self.mean_log_scale is None else given + (self.mean_log_scale - given.mean())
 
     def intrinsics(self, principal_point: Tensor) -> Tensor:
         """[N, 3, 3]; principal_point [2] in pixels."""
@@ -68,11 +82,6 @@ class AlignmentState(Noun):
         matrices[:, :2, 2] = principal_point.to(matrices)
         matrices[:, 2, 2] = 1
         return matrices
-
-
-def pair_gauge(log_scale: Tensor) -> Tensor:
-    """What is added to the logarithmic scales [E] of all pairs, so that their mean is ln 1/2."""
-    return math.log(MEAN_PAIR_SCALE) - log_scale.mean()
 
 
 def pose_parameters(rotation: Tensor, translation: Tensor) -> Tensor:

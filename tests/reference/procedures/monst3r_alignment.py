@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from functools import lru_cache
 from types import ModuleType
@@ -26,9 +27,11 @@ from motion4d.reconstruct.spanning_tree import Placement, initial_state, place_f
 from motion4d.reconstruct.state import AlignmentState
 from motion4d.reconstruct.sums import FlowDisagreement, FlowFields
 from motion4d.reconstruct.two_views import TwoViews, two_views
+from motion4d.reconstruct.windows import descend_in_windows, window_plan
 from tests.reference.manifest import Case
 
 Outputs = dict[str, Any]
+CAREFUL = {"pose_rate": 0.1, "last_rate": 1e-5, "keep_best": True}
 
 
 @lru_cache(maxsize=4)
@@ -154,6 +157,30 @@ def alignment_full(case: Case) -> Outputs:
     start = initial_state(placed(case), maps, pairs, shared_focal=case.params["settings"]["shared_focal"])
     state, history = descend(objective_of(case), start, descent_of(case))
     return metrics(case, state) | {"final_loss": history.losses[-1]}
+
+
+def window_plan_of(case: Case) -> Outputs:
+    """The published table of windows."""
+    params = case.params
+    overlap = int(params["window_size"] * params["overlap_ratio"])
+    plan = window_plan(params["frames"], params["window_size"], overlap)
+    inside = [sum(w.start <= min(edge) and max(edge) < w.stop for edge in params["edges"]) for w in plan]
+    return {
+        "starts": [window.start for window in plan],
+        "bounds": [[window.start, window.start + overlap, window.stop] for window in plan],
+        "edge_counts": inside,
+    }
+
+
+def alignment_window_default(case: Case) -> Outputs:
+    """Our windows, from scratch."""
+    scene, pairs, params = scene_of(case), pairs_of(case), case.params
+    start = initial_state(placed(case), maps_of(scene, pairs, params["pairwise"]), pairs)
+    overlap = int(params["window_size"] * params["overlap_ratio"])
+    plan = window_plan(scene.n, params["window_size"], overlap)
+    careful = dataclasses.replace(descent_of(case), **CAREFUL)
+    state, _ = descend_in_windows(objective_of(case), start, plan, careful)
+    return metrics(case, state)
 
 
 def descent_of(case: Case) -> Descent:
@@ -410,6 +437,8 @@ PROCEDURES = {
     "dynamic_masks": dynamic_masks,
     "dynamic_masks_default": dynamic_masks_default,
     "clean_pointcloud": clean_pointcloud,
+    "window_plan": window_plan_of,
+    "alignment_window_default": alignment_window_default,
     "focal": focal,
     "registration": registration,
     "pnp": pnp,
