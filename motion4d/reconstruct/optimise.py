@@ -27,7 +27,7 @@ def cosine(done: float) -> float:
 
 @dataclass(frozen=True)
 class Descent:
-    """How to descend: Adam with betas (0.9, 0.9) and learning rates from `rate` to `last_rate`; as published by default.
+    """How to descend: Adam with betas (0.9, 0.9), learning rates from `rate` to `last_rate`; published by default.
 
     flow_start: share of the iterations before the flow term acts.
     pose_rate, focal_rate: factors on the rates of all poses (frames' and pairs') and of focal lengths. Adam moves every
@@ -86,7 +86,7 @@ def descend(
         with_flow = iteration >= descent.flow_start * descent.iterations
         terms = objective(state, with_flow=with_flow)
         if best is not None and with_flow:
-            best.offer(state, terms.total)
+            best.offer(state, terms.total.detach())
         optimizer.zero_grad()
         terms.total.backward()
         if frozen is not None:

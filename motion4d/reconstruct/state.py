@@ -2,7 +2,8 @@
 
 The parametrisation is the published one (DUSt3R, Wang et al. 2024, section 3.3; MonST3R): logarithmic depth,
 quaternions (x, y, z, w) of any length, translations as sign(t) log(1 + |t|), focal lengths as 20 ln f. P pixels are
-H * W, row by row. The scales of all pairs keep a given geometric mean, or else the scene would shrink to please the objective.
+H * W, row by row. The scales of all pairs keep a given geometric mean, or else the scene would shrink to please the
+objective.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def test_pairs_are_unique_and_the_second_half_is_the_first_one_reversed(frames, 
     ):
         assert len(set(pairs)) == len(pairs)
         assert are_symmetric(pairs)
-        assert all(i != j and 0 <= min(i, j) and max(i, j) < frames for i, j in pairs)
+        assert all(i != j and min(i, j) >= 0 and max(i, j) < frames for i, j in pairs)
         assert {frame for pair in pairs for frame in pair} == set(range(frames))
 
 
