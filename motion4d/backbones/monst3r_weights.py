@@ -47,7 +47,7 @@ def settings_of(shapes: Mapping[str, Collection[int]]) -> dict[str, Any]:
     sizes = {name: tuple(shape) for name, shape in shapes.items()}
     encoder_dim, _, patch_size, _ = sizes["patch_embed.proj.weight"]
     decoder_dim = sizes["decoder_embed.weight"][0]
-    settings = {
+    settings: dict[str, Any] = {
         "encoder_dim": encoder_dim,
         "encoder_depth": _blocks(sizes, "enc_blocks"),
         "encoder_heads": max(1, encoder_dim // HEAD_DIM),

@@ -60,8 +60,8 @@ def place_frames(
 
     min_confidence: pixels below it are left out where a pose has to be found from a frame's points.
     """
-    scores = maps.confidence_first.mean((1, 2), dtype=torch.float32)
-    scores = (scores * maps.confidence_second.mean((1, 2), dtype=torch.float32)).tolist()
+    means = (side.mean((1, 2), dtype=torch.float32) for side in (maps.confidence_first, maps.confidence_second))
+    scores = torch.stack(list(means)).prod(0).tolist()
     order = sorted(range(len(pairs)), key=lambda edge: -scores[edge])
     steps = _placement_steps(order, pairs)
     if len(steps) != frames - 1:

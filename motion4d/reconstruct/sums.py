@@ -62,7 +62,7 @@ class AlignedDistance(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         to_world, to_matrix, to_shift = context.saved_tensors
         return gradient * to_world, -gradient * to_matrix, -gradient * to_shift, None, None
 
@@ -115,7 +115,7 @@ class FlowDisagreement(torch.autograd.Function):
         return total / count
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         to_disparity, to_homography, to_parallax = (gradient * part for part in context.saved_tensors)
         return to_disparity, to_homography, to_parallax, None, None, None, None
 
