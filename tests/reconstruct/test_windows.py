@@ -36,7 +36,6 @@ def test_one_window_is_the_whole_and_frozen_frames_stay():
     assert torch.equal(state.focals, alone.focals)
     assert not torch.equal(state.poses[4:], start.poses[4:])
     assert histories[0].losses == history[0].losses
-    assert float(whole(state, with_flow=False).align) < float(whole(start, with_flow=False).align)
 
 
 def test_windows_share_one_focal_length():
