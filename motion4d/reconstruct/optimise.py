@@ -46,6 +46,10 @@ class Descent:
     keep_best: bool = False
 
 
+# ours: poses move in smaller steps and settle, and the answer is never worse than the start by the objective
+CAREFUL = Descent(last_rate=1e-5, pose_rate=0.1, keep_best=True)
+
+
 @dataclass(frozen=True)
 class Frozen:
     """What does not move: depth and poses of `frames` [N] bool, and the focal lengths."""

@@ -22,7 +22,7 @@ from motion4d.geometry.projection import pixel_grid, transform_points, unproject
 from motion4d.reconstruct.cleaning import without_floaters
 from motion4d.reconstruct.dynamics import moving_pixels
 from motion4d.reconstruct.objective import Objective, TermWeights, change_of_depth, pose_changes
-from motion4d.reconstruct.optimise import Descent, cosine, descend, linear
+from motion4d.reconstruct.optimise import CAREFUL, Descent, cosine, descend, linear
 from motion4d.reconstruct.spanning_tree import Placement, initial_state, place_frames
 from motion4d.reconstruct.state import AlignmentState
 from motion4d.reconstruct.sums import FlowDisagreement, FlowFields
@@ -31,7 +31,6 @@ from motion4d.reconstruct.windows import descend_in_windows, window_plan
 from tests.reference.manifest import Case
 
 Outputs = dict[str, Any]
-CAREFUL = {"pose_rate": 0.1, "last_rate": 1e-5, "keep_best": True}
 
 
 @lru_cache(maxsize=4)
@@ -178,7 +177,7 @@ def alignment_window_default(case: Case) -> Outputs:
     start = initial_state(placed(case), maps_of(scene, pairs, params["pairwise"]), pairs)
     overlap = int(params["window_size"] * params["overlap_ratio"])
     plan = window_plan(scene.n, params["window_size"], overlap)
-    careful = dataclasses.replace(descent_of(case), **CAREFUL)
+    careful = dataclasses.replace(CAREFUL, iterations=params["iterations"])
     state, _ = descend_in_windows(objective_of(case), start, plan, careful)
     return metrics(case, state)
 
