@@ -22,6 +22,7 @@ from tests.prepare.loopback import Server, serving
 
 FREE = {
     "raft",
+    "raft_sintel",
     "raft_small",
     "sea_raft",
     "sea_raft_small",
