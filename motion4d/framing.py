@@ -22,8 +22,8 @@ class Framing:
 
     border: native pixels added (top, left, bottom, right). offset: row and column of `size` where the resized picture
     begins; what reaches beyond `size` is cut, and a negative offset cuts at the top or left. fill: the colour around
-    the picture, where maps are 0; None repeats the edge, of images and maps. kind: the filter of the images. via: images
-    are resized to this size first, and then by Lanczos to `resized` (published pipelines that resize twice).
+    the picture, where maps are 0; None repeats the edge, of images and maps. kind: the filter of the images.
+    via: images are resized to this size first, and by Lanczos from there to `resized`.
     """
 
     native: tuple[int, int]
