@@ -3,8 +3,9 @@
 The object-space error sum w |(I - v v' / |v|^2) (R X + t)|^2 of points X on rays v is quadratic in vec(R) once t is
 eliminated (Lu et al. 2000), so any number of points shrinks to a 9x9 matrix. Its minima over rotations are searched
 from the smallest eigenvectors (SQPnP, Terzakis and Lourakis 2020) with Gauss-Newton steps on the rotation. Robustness:
-small samples vote, then the points are reweighted by their reprojection errors (Cauchy), which also turns the
-object-space error into the reprojection error. All in float64; samples come from a seeded generator.
+small samples vote, then the points are reweighted by their reprojection errors (Geman-McClure: far ones pull hardly at
+all), which also turns the object-space error into the reprojection error. All in float64; samples come from a seeded
+generator.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def solve_pose(
     rotation, translation = _vote(local, rays, weights, bound, samples)
     for _ in range(rounds):
         error, depth = _reprojection(local, rays, rotation, translation)
-        robust = weights * _cauchy(error, weights, bound) / depth.clamp_min(1e-3).square()
+        robust = weights * _geman_mcclure(error, weights, bound) / depth.clamp_min(1e-3).square()
         rotation, translation = _solve(_moments(local, rays, robust), rotation[:, None])
     error, depth = _reprojection(local, rays, rotation, translation)
     inside = (error < bound[:, None]) & (depth > 0)
@@ -172,11 +173,11 @@ def _reprojection(points: Tensor, rays: Tensor, rotation: Tensor, translation: T
     return error, depth
 
 
-def _cauchy(error: Tensor, weights: Tensor, bound: Tensor) -> Tensor:
-    """Robust weights whose scale is twice the spread of the errors, at most the bound."""
+def _geman_mcclure(error: Tensor, weights: Tensor, bound: Tensor) -> Tensor:
+    """Robust weights whose scale is twice the spread of the errors (3 medians), at most the bound."""
     median = torch.where(weights > 0, error, torch.nan).nanmedian(-1).values
     scale = (3 * median).clamp_min(0.1 * bound).minimum(bound)
-    return 1 / (1 + (error / scale[:, None]).square())
+    return 1 / (1 + (error / scale[:, None]).square()).square()
 
 
 def _vote(points: Tensor, rays: Tensor, weights: Tensor, bound: Tensor, samples: int) -> tuple[Tensor, Tensor]:
