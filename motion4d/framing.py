@@ -1,8 +1,8 @@
 """Framing: how native frames become a network's input, as a value with an inverse.
 
-A rule (`FitPixels`, `Square`, `Native`, `FitWidth`, `Letterbox`, `PaddedSquare`) looks at a native size and returns a
-`Framing`; the framing carries images, points and intrinsics in, and masks, logits, depth, flow, points and intrinsics
-back to native resolution. No network resizes for itself.
+A rule (`FitPixels`, `Square`, `Native`, `FitWidth`, `Letterbox`, `PaddedSquare`, `LongSide`, `ShortSide`) looks at a
+native size and returns a `Framing`; the framing carries images, points and intrinsics in, and masks, logits, depth,
+flow, points and intrinsics back to native resolution. No network resizes for itself.
 Pixel convention: see motion4d.clip (resizing by s maps u to (u + 0.5) s - 0.5).
 """
 
@@ -23,6 +23,7 @@ class Framing:
     border: native pixels added (top, left, bottom, right). offset: row and column of `size` where the resized picture
     begins; what reaches beyond `size` is cut, and a negative offset cuts at the top or left. fill: the colour around
     the picture, where maps are 0; None repeats the edge, of images and maps. kind: the filter of the images.
+    via: images are resized to this size first, and by Lanczos from there to `resized`.
     """
 
     native: tuple[int, int]
@@ -32,6 +33,7 @@ class Framing:
     offset: tuple[int, int] = (0, 0)
     fill: float | None = None
     kind: Filter = LANCZOS
+    via: tuple[int, int] | None = None
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -41,10 +43,10 @@ class Framing:
 
     def images(self, images: Tensor) -> Tensor:
         """[..., 3, H, W] in [0, 1] at native size -> network size (filters: as the published pipelines)."""
-        images = self._with_border(images, self.fill)
-        if self.resized != self._bordered:
-            images = filtered_resize(images, self.resized, self.kind)
-        return self._placed(images, self.fill)
+        images, kind = self._with_border(images, self.fill), self.kind
+        if self.via is not None:
+            images, kind = filtered_resize(images, self.via, kind), LANCZOS
+        return self._placed(filtered_resize(images, self.resized, kind), self.fill)
 
     def labels(self, labels: Tensor) -> Tensor:
         """[..., H, W] masks or ids at native size -> network size, nearest neighbour."""
@@ -222,12 +224,62 @@ class PaddedSquare:
         return Framing((height, width), size, size, border=border, fill=0.0, kind=BICUBIC)
 
 
+@dataclass(frozen=True)
+class LongSide:
+    """Resize the longer side to `side`, then make both sides multiples of `multiple` (DUSt3R's and MonST3R's 512 rule).
+
+    crop: cut a centred window; without it, squash. square: leave a square frame square; without it, a square frame
+    becomes 4:3, which the networks were trained with.
+    """
+
+    side: int = 512
+    multiple: int = 16
+    crop: bool = True
+    square: bool = False
+
+    def __call__(self, height: int, width: int) -> Framing:
+        """The framing of frames of this native size."""
+        longer = max(height, width)
+        rows, columns = round(height * self.side / longer), round(width * self.side / longer)
+        target_rows, target_columns = (side // 2 * 2 // self.multiple * self.multiple for side in (rows, columns))
+        if rows == columns and not self.square:
+            target_rows = 3 * target_columns // 8 * 2
+        if min(target_rows, target_columns) < 1:
+            raise ValueError(f"frames of {height}x{width} are too narrow for a long side of {self.side} pixels")
+        return _middle((height, width), (rows, columns), (target_rows, target_columns), crop=self.crop)
+
+
+@dataclass(frozen=True)
+class ShortSide:
+    """Resize the shorter side to `side`, then a centred square (DUSt3R's 224 rule). crop: as in LongSide."""
+
+    side: int = 224
+    crop: bool = True
+
+    def __call__(self, height: int, width: int) -> Framing:
+        """The framing of frames of this native size."""
+        longer = max(height, width)
+        target = round(self.side * max(width / height, height / width))
+        rows, columns = round(height * target / longer), round(width * target / longer)
+        side = min(rows, columns) // 2 * 2
+        return _middle((height, width), (rows, columns), (side, side), crop=self.crop)
+
+
 def moved_intrinsics(intrinsics: Tensor, factor: Tensor, shift: Tensor) -> Tensor:
     """Intrinsics [..., 3, 3] of an image whose pixels (x, y) went to factor * (x, y) + shift; both [2]."""
     moved = intrinsics.clone()
     moved[..., :2, :] *= factor.unsqueeze(-1)
     moved[..., :2, 2] += shift
     return moved
+
+
+def _middle(native: tuple[int, int], resized: tuple[int, int], size: tuple[int, int], *, crop: bool) -> Framing:
+    """Resize to `resized`, bicubic where that enlarges; then cut `size` out of the middle, or resize again."""
+    kind = BICUBIC if max(resized) >= max(native) else LANCZOS
+    if not crop:
+        return Framing(native, size, size, kind=kind, via=resized)
+    offset = (size[0] // 2 - resized[0] // 2, size[1] // 2 - resized[1] // 2)
+    return Framing(native, resized, size, offset=offset, kind=kind)
 
 
 def _nearest_multiple(length: float, multiple: int) -> int:

@@ -43,6 +43,8 @@ def filtered_resize(images: Tensor, size: tuple[int, int], kind: Filter) -> Tens
 
     Overshoot is cut after each axis, as Pillow's 8-bit passes do.
     """
+    if tuple(images.shape[-2:]) == tuple(size):
+        return images
     rows = _matrix(images.shape[-2], size[0], kind).to(images)
     columns = _matrix(images.shape[-1], size[1], kind).to(images)
     return (rows @ (images @ columns.T).clamp(0, 1)).clamp(0, 1)

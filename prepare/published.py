@@ -67,12 +67,28 @@ FILES = {
             licence="the code is MIT, but the file contains Pi3's weights (CC BY-NC 4.0): for non-commercial use only.",
         ),
         Published(
+            name="monst3r",
+            title="MonST3R, PO-TA-S-W, ViT-Large encoder, 512 dpt (Zhang et al., 2024)",
+            url="https://huggingface.co/Junyi42/MonST3R_PO-TA-S-W_ViTLarge_BaseDecoder_512_dpt/resolve/main/"
+            "model.safetensors",
+            size="2.3 GB",
+            licence="CC BY-NC-SA 4.0: for non-commercial use only, derivatives under the same terms.",
+        ),
+        Published(
             name="raft",
             title="RAFT large, C_T_SKHT_V2 (Teed and Deng, 2020; trained by torchvision)",
             url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth",
             size="21 MB",
             licence=_RAFT_LICENCE,
             sha256_start="ff5fadd5",
+        ),
+        Published(
+            name="raft_sintel",
+            title="RAFT large, C_T_SKHT_V1: the authors' own Sintel weights, which MonST3R takes for Sintel",
+            url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V1-0b8c9e55.pth",
+            size="21 MB",
+            licence=_RAFT_LICENCE,
+            sha256_start="0b8c9e55",
         ),
         Published(
             name="raft_small",

@@ -7,6 +7,7 @@ fit is one WeightsError that says which keys, and which published network the fi
 
 from __future__ import annotations
 
+import argparse
 import pickle
 import warnings
 from collections.abc import Collection, Mapping
@@ -146,7 +147,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_torch(path: Path, *, mmap: bool) -> Any:
     try:
-        with torch.serialization.safe_globals(_numpy_numbers()), warnings.catch_warnings():
+        with torch.serialization.safe_globals([argparse.Namespace, *_numpy_numbers()]), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle protocols and TorchScript: answered below
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:

@@ -22,6 +22,7 @@ from tests.prepare.loopback import Server, serving
 
 FREE = {
     "raft",
+    "raft_sintel",
     "raft_small",
     "sea_raft",
     "sea_raft_small",
@@ -203,7 +204,7 @@ def test_the_command_line_explains_itself(tmp_path: Path, capsys: pytest.Capture
     for arguments in (["pi4"], [], ["pi3", "raft", "--from", "a"]):
         with pytest.raises(SystemExit):
             _run(tmp_path, *arguments)
-    assert "unknown: pi4; there are pi3, geomotion, raft, raft_small" in capsys.readouterr().err
+    assert f"unknown: pi4; there are {', '.join(FILES)} (" in capsys.readouterr().err
 
 
 def test_published_names_carry_their_checksums() -> None:

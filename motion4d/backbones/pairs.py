@@ -1,0 +1,58 @@
+"""The contract of a pair backbone: every frame is encoded once, then any pairs of frames are decoded to pointmaps.
+
+`reconstruct` aligns the pointmaps of many pairs; on its own a pair says nothing about a third frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from motion4d.clip import Noun
+
+
+@dataclass
+class EncodedFrames(Noun):
+    """Tokens [N, h*w, C] of N frames, row by row, and their patch grid (h, w)."""
+
+    tokens: Tensor
+    grid: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def take(self, frames: Sequence[int]) -> EncodedFrames:
+        """Those frames, in that order."""
+        return EncodedFrames(self.tokens[list(frames)], self.grid)
+
+
+@dataclass
+class PairPointmaps(Noun):
+    """What is said of P ordered pairs (i, j), all in camera i; scale is arbitrary and differs from pair to pair.
+
+    points_first [P, H, W, 3]: frame i; points_second [P, H, W, 3]: frame j, at its own time;
+    confidence_first, confidence_second [P, H, W]: positive. The two frames of a pair may differ in size.
+    Points are views of channel-first memory, which is what the alignment computes on.
+    """
+
+    points_first: Tensor
+    confidence_first: Tensor
+    points_second: Tensor
+    confidence_second: Tensor
+
+
+class PairBackbone(nn.Module):
+    """Base of the pair backbones. Subclasses set the attributes and implement `encode` and `decode`."""
+
+    patch_size: int
+    token_channels: int  # of the encoder's tokens
+
+    def encode(self, images: Tensor) -> EncodedFrames:
+        """Images [N, 3, H, W] in [0, 1], H and W multiples of `patch_size`."""
+        raise NotImplementedError
+
+    def decode(self, frames: EncodedFrames, pairs: Sequence[tuple[int, int]]) -> PairPointmaps:
+        """The pointmaps of the ordered pairs (i, j) of `frames`."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Pairs, global alignment, and what else turns pointmaps of a clip into one scene."""
