@@ -36,6 +36,7 @@ from motion4d.geometry.projection import intrinsics_from_rays, transform_points
 from motion4d.io.weights import load_strict, read_state_dict
 from motion4d.layers.block import Block
 from motion4d.layers.chunks import in_chunks
+from motion4d.layers.imagenet import IMAGE_MEAN, IMAGE_STD
 from motion4d.layers.pixel_head import PixelHead
 from motion4d.layers.rope import grid_rotary
 from motion4d.layers.token_decoder import TokenDecoder
@@ -109,8 +110,8 @@ class Pi3(Backbone):
         self.frames_at_once = frames_at_once
         self._head_widths = {"points": pixel_dim, "confidence": pixel_dim, "pose": camera_dim}
 
-        self.register_buffer("image_mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
-        self.register_buffer("image_std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
+        self.register_buffer("image_mean", torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("image_std", torch.tensor(IMAGE_STD).view(1, 3, 1, 1))
         self.register_token = nn.Parameter(torch.randn(1, 1, registers, dim) * 1e-6)
         self.encoder = VisionTransformer(
             dim,

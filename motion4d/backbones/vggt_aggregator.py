@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from motion4d.layers.attention import Attend, attend_plainly
 from motion4d.layers.block import Block
 from motion4d.layers.chunks import in_chunks
+from motion4d.layers.imagenet import IMAGE_MEAN, IMAGE_STD
 from motion4d.layers.rope import grid_rotary
 from motion4d.layers.vit import PatchEmbed, VisionTransformer
-
-IMAGE_MEAN, IMAGE_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # (layer, tokens [B, N, special + h*w, dim] after its frame block) -> how its global block attends
 GlobalAttention = Callable[[int, Tensor], Attend]

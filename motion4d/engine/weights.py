@@ -46,12 +46,6 @@ def load_task_weights(
     return ", ".join(loaded) or "untrained"
 
 
-def load_pretrained(model: Any, pretrained: Mapping[str, str | Path]) -> None:
-    """Load published weights into parts of `model`: attribute name -> file."""
-    for name, file in pretrained.items():
-        load_part(model, name, Path(file))
-
-
 def load_part(model: Any, name: str, path: Path) -> None:
     """Load published weights into the part `name` of `model`.
 

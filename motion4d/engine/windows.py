@@ -74,26 +74,6 @@ class Window:
         return [min(k + 1, count - k, self.overlap + 1) / (self.overlap + 1) for k in range(count)]
 
 
-def segment_stream(
-    model: MotionModel,
-    frames: Iterable[Tensor],
-    window: Window,
-    *,
-    device: torch.device | str = "cpu",
-    autocast: Autocast = nullcontext,
-    source: Source | None = None,
-) -> Iterator[Tensor]:
-    """Yield the motion logits [H, W] of every frame, in order, float32 on the CPU at native size.
-
-    frames: [3, H, W], uint8 or float in [0, 1], of one size. autocast: makes the context in which the model runs.
-    source: where the frames come from; each window's clip carries it with its own frame stems, 00000, 00001, ... if
-    the source knows none.
-    What is held at a time does not depend on the number of frames: per group, one window of framed frames and logits.
-    """
-    for framing, logits in stream_logits(model, frames, window, device=device, autocast=autocast, source=source):
-        yield framing.undo_values(logits).cpu()
-
-
 def stream_logits(
     model: MotionModel,
     frames: Iterable[Tensor],
@@ -103,7 +83,13 @@ def stream_logits(
     autocast: Autocast = nullcontext,
     source: Source | None = None,
 ) -> Iterator[tuple[Framing, Tensor]]:
-    """The same at the network's own size and on its device: yield (framing, logits [h, w]) of every frame."""
+    """Yield (framing, motion logits [h, w]) of every frame, in order, float32, at the network's size and on its device.
+
+    frames: [3, H, W], uint8 or float in [0, 1], of one size. autocast: makes the context in which the model runs.
+    source: where the frames come from; each window's clip carries it with its own frame stems, 00000, 00001, ... if
+    the source knows none.
+    What is held at a time does not depend on the number of frames: per group, one window of framed frames and logits.
+    """
     frames = iter(frames)
     first = next(frames, None)
     if first is None:

@@ -24,6 +24,7 @@ from motion4d.flow.matching import FlowPropagation, match_globally, match_locall
 from motion4d.flow.network import FlowNetwork
 from motion4d.flow.raft_encoder import Encoder, ResidualBlock, instance_norm
 from motion4d.flow.raft_update import FlowHead, MaskPredictor, MotionEncoder, RecurrentBlock, UpdateBlock
+from motion4d.layers.imagenet import IMAGE_MEAN, IMAGE_STD
 from motion4d.layers.upsample import bilinear_upsample, convex_upsample
 
 CHANNELS = 128
@@ -72,8 +73,8 @@ class GmFlow(FlowNetwork):
         self.mask_predictor = mask_predictor
         self.upsampling = upsampling
         self.refinements = refinements
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGE_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(IMAGE_STD).view(3, 1, 1), persistent=False)
         self.freeze()
 
     def encode(self, images: Tensor) -> tuple[Tensor, ...]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from motion4d.geometry.poses import se3
+from motion4d.geometry.projection import intrinsics_matrix
 from motion4d.geometry.quaternions import quaternion_from_rotation, rotation_from_quaternion
 
 SMALLEST_FIELD_OF_VIEW = 1e-3  # radians; the network can say 0, which would be an infinite focal length
@@ -28,11 +29,9 @@ def intrinsics_of(encoding: Tensor, size: tuple[int, int], *, centre: tuple[floa
     """
     height, width = size
     half = torch.tan(encoding[..., 7:].clamp(min=SMALLEST_FIELD_OF_VIEW) / 2)
+    focal = torch.stack((width / 2 / half[..., 1], height / 2 / half[..., 0]), dim=-1)
     x, y = centre if centre is not None else ((width - 1) / 2, (height - 1) / 2)
-    intrinsics = encoding.new_zeros(*encoding.shape[:-1], 3, 3)
-    intrinsics[..., 0, 0], intrinsics[..., 1, 1] = width / 2 / half[..., 1], height / 2 / half[..., 0]
-    intrinsics[..., 0, 2], intrinsics[..., 1, 2], intrinsics[..., 2, 2] = x, y, 1.0
-    return intrinsics
+    return intrinsics_matrix(focal, focal.new_tensor([x, y]).expand_as(focal))
 
 
 def encode_pose(world_to_camera: Tensor, intrinsics: Tensor, size: tuple[int, int]) -> Tensor:

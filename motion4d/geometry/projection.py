@@ -46,6 +46,12 @@ def unproject(depth: Tensor, intrinsics: Tensor) -> Tensor:
     return torch.stack((x * depth, y * depth, depth), dim=-1)
 
 
+def intrinsics_matrix(focal: Tensor, centre: Tensor) -> Tensor:
+    """Focal lengths (fx, fy) and principal points (x, y), both [..., 2] in pixels -> intrinsics [..., 3, 3]."""
+    left = torch.cat((torch.diag_embed(focal), centre.unsqueeze(-1)), dim=-1)
+    return torch.cat((left, left.new_tensor([0.0, 0.0, 1.0]).expand(*left.shape[:-2], 1, 3)), dim=-2)
+
+
 def intrinsics_from_rays(rays: Tensor) -> Tensor:
     """Least-squares intrinsics [..., 3, 3] of a pointmap or ray map [..., H, W, 3], principal point at the centre.
 
@@ -55,7 +61,7 @@ def intrinsics_from_rays(rays: Tensor) -> Tensor:
     height, width = rays.shape[-3:-1]
     centre = pixels.new_tensor([(width - 1) / 2, (height - 1) / 2])
     focal = (slope * (pixels - centre)).sum((-3, -2)) / slope.square().sum((-3, -2))
-    return _assemble(focal, centre.expand_as(focal))
+    return intrinsics_matrix(focal, centre.expand_as(focal))
 
 
 def intrinsics_from_rays_free(rays: Tensor) -> Tensor:
@@ -64,7 +70,7 @@ def intrinsics_from_rays_free(rays: Tensor) -> Tensor:
     mean_slope, mean_pixel = slope.mean((-3, -2), keepdim=True), pixels.mean((-3, -2), keepdim=True)
     spread = slope - mean_slope
     focal = (spread * (pixels - mean_pixel)).sum((-3, -2)) / spread.square().sum((-3, -2))
-    return _assemble(focal, mean_pixel.flatten(-3)[..., -2:] - focal * mean_slope.flatten(-3)[..., -2:])
+    return intrinsics_matrix(focal, mean_pixel.flatten(-3)[..., -2:] - focal * mean_slope.flatten(-3)[..., -2:])
 
 
 def _beside(matrix: Tensor, points: Tensor) -> Tensor:
@@ -77,9 +83,3 @@ def _slopes(rays: Tensor) -> tuple[Tensor, Tensor]:
     """(x / |z|, y / |z|) [..., H, W, 2] and pixel centres [H, W, 2]."""
     slope = rays[..., :2] / (rays[..., 2:].abs() + 1e-10)
     return slope, pixel_grid(rays.shape[-3], rays.shape[-2], like=rays)
-
-
-def _assemble(focal: Tensor, centre: Tensor) -> Tensor:
-    """Focal lengths and principal points [..., 2] -> [..., 3, 3]."""
-    left = torch.cat((torch.diag_embed(focal), centre.unsqueeze(-1)), dim=-1)
-    return torch.cat((left, left.new_tensor([0.0, 0.0, 1.0]).expand(*left.shape[:-2], 1, 3)), dim=-2)

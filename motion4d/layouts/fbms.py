@@ -53,7 +53,6 @@ def fbms(
 
 fbms59 = partial(fbms, tuple(BOTH), "FBMS-59")
 fbms59_test = partial(fbms, tuple(TEST), "FBMS-59 test")
-fbms59_train = partial(fbms, tuple(TRAIN), "FBMS-59 train")
 
 
 def names(root: Path) -> list[str]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from motion4d.geometry.camera_flow import camera_flow, disparity_from_depth, plane_and_parallax
+from motion4d.geometry.projection import intrinsics_matrix
 from motion4d.reconstruct.two_views import TwoViews
 
 
@@ -46,10 +47,8 @@ def moving_pixels(
 
 def flow_disagreement(views: TwoViews, flow: Tensor, side: int, principal_point: Tensor) -> Tensor:
     """|camera flow - flow| [M, H, W] in pixels, from the frames on `side` (0 or 1) of the pairs to their partners."""
-    intrinsics = torch.zeros(*views.focal.shape, 3, 3, dtype=flow.dtype, device=flow.device)
-    intrinsics[..., 0, 0] = intrinsics[..., 1, 1] = views.focal
-    intrinsics[..., :2, 2] = principal_point.to(intrinsics)
-    intrinsics[..., 2, 2] = 1
+    focal = views.focal.to(flow).unsqueeze(-1).expand(-1, -1, 2)
+    intrinsics = intrinsics_matrix(focal, principal_point.to(focal).expand_as(focal))
     there = 1 - side
     homography, parallax = plane_and_parallax(
         views.camera_to_world[:, side], views.camera_to_world[:, there], intrinsics[:, side], intrinsics[:, there]

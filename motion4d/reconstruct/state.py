@@ -16,6 +16,7 @@ from torch import Tensor
 
 from motion4d.clip import Noun
 from motion4d.geometry.poses import se3
+from motion4d.geometry.projection import intrinsics_matrix
 from motion4d.geometry.quaternions import quaternion_from_rotation, rotation_from_quaternion
 
 FOCAL_STEP = 20.0  # published as focal_break: one unit is a twentieth of ln f
@@ -78,11 +79,8 @@ class AlignmentState(Noun):
 
     def intrinsics(self, principal_point: Tensor) -> Tensor:
         """[N, 3, 3]; principal_point [2] in pixels."""
-        matrices = torch.zeros(len(self.poses), 3, 3, dtype=self.focals.dtype, device=self.focals.device)
-        matrices[:, 0, 0] = matrices[:, 1, 1] = self.focal
-        matrices[:, :2, 2] = principal_point.to(matrices)
-        matrices[:, 2, 2] = 1
-        return matrices
+        focal = self.focal.unsqueeze(-1).expand(-1, 2)
+        return intrinsics_matrix(focal, principal_point.to(focal).expand_as(focal))
 
 
 def pose_parameters(rotation: Tensor, translation: Tensor) -> Tensor:

@@ -18,12 +18,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from motion4d.clip import check_shape
+from motion4d.layers.imagenet import IMAGE_MEAN, IMAGE_STD
 from motion4d.refine.base import Box, Points, Prompt, Prompts
 from motion4d.refine.sam2_network import IMAGE_SIZE, with_shared_positions
 from motion4d.refine.sam2_weights import read_network
 
-_MEAN = (0.485, 0.456, 0.406)  # ImageNet
-_STD = (0.229, 0.224, 0.225)
 _CORNER_LABELS = (2, 3)  # of a box: left top, right bottom
 
 
@@ -87,7 +86,7 @@ class Sam2Tracker(nn.Module):
         picture = Image.fromarray(whole.permute(1, 2, 0).cpu().numpy())
         square = np.array(picture.resize((self.image_size, self.image_size), Image.Resampling.BICUBIC))
         pixels = torch.from_numpy(square).to(self._device).permute(2, 0, 1).float() / 255
-        mean, std = (pixels.new_tensor(values).view(3, 1, 1) for values in (_MEAN, _STD))
+        mean, std = (pixels.new_tensor(values).view(3, 1, 1) for values in (IMAGE_MEAN, IMAGE_STD))
         return (pixels - mean) / std
 
     def propagate(

@@ -10,13 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motion4d.clip import Clip, Flow, Source
-from motion4d.engine.windows import STATIC_LOGIT, Window, segment_clip, segment_stream
+from motion4d.engine.windows import STATIC_LOGIT, Window, segment_clip, stream_logits
 from motion4d.framing import Native, Square
 from tests.engine.toy import Brightness, FlowMagnitude, PerWindow, Stems
 
 
 def random_frames(count: int, height: int = 6, width: int = 10) -> torch.Tensor:
     return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(count))
+
+
+def segment_stream(model, frames, window, **given):
+    """Logits at native size, as a prediction shows them."""
+    for framing, logits in stream_logits(model, frames, window, **given):
+        yield framing.undo_values(logits)
 
 
 windows = st.integers(2, 9).flatmap(

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from motion4d.engine.weights import load_pretrained, trainable_state
+from motion4d.engine.weights import load_part, trainable_state
 from motion4d.io.weights import WeightsError, write_safetensors
 from motion4d.models.geomotion import GeoMotion
 from motion4d.models.geomotion_weights import FUSION, to_published
@@ -67,7 +67,8 @@ def test_pi3_file_starts_a_training(tmp_path) -> None:
     model = _tiny()
     with torch.no_grad():
         model.head.fusion.fusion_proj.weight.fill_(7.0)
-    load_pretrained(model, {"backbone": path, "head": path})
+    for part in ("backbone", "head"):
+        load_part(model, part, path)
     after = to_published(model)
     assert _same({name: value for name, value in after.items() if name in pi3}, pi3)
     assert (after["motion_aware_decoder.fusion_proj.weight"] == 7).all()
