@@ -10,10 +10,9 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from motion4d.io.labels import read_labels
+from motion4d.layouts.geometry import GeometryFiles
 from motion4d.layouts.sequence import SequenceFiles
 
 # What goes below the root: name -> the source's file to place there, or a function that writes the path it is given.
@@ -45,7 +44,9 @@ class Download:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the manifest keeps of a sequence: frames, labelled frames, size (H, W), ids that occur in the labels."""
+    """What the manifest keeps of a sequence: size (H, W) and number of frames, how many of them have a mask or depth
+    (`labelled`), ids that occur in the masks.
+    """
 
     frames: int
     labelled: int
@@ -78,13 +79,12 @@ class Dataset:
     root: Path
     jobs: Callable[[Sequence[Path], argparse.Namespace], Iterable[Job]]
     names: Callable[[Path], list[str]]
-    sequence: Callable[[Path, str], SequenceFiles]
+    sequence: Callable[[Path, str], SequenceFiles | GeometryFiles]
     published: Callable[[argparse.Namespace], Mapping[str, int | None]] = lambda options: {}
-    check: Callable[[SequenceFiles, Facts], list[str]] = lambda files, facts: []
+    check: Callable[[Any, Facts], list[str]] = lambda files, facts: []
     downloads: tuple[Download, ...] = ()
     arguments: Callable[[argparse.ArgumentParser], None] = _no_arguments
     kept: tuple[str, ...] = ()
-    read_labels: Callable[[Path], np.ndarray] = read_labels
 
     @property
     def command(self) -> str:
