@@ -107,5 +107,24 @@ def find_root(sources: Sequence[Path], holds: Callable[[Path], bool], *, what: s
     raise ValueError(f"there is no {what} in {looked} (looked {depth} folders deep); name the folder that holds it")
 
 
+def find_all(sources: Sequence[Path], holds: Callable[[Path], bool], *, what: str, depth: int = 4) -> dict[str, Path]:
+    """Name -> folder for every folder, at most `depth` levels below the sources, that `holds` what is looked for.
+
+    In the order of their names; of two folders of one name the first counts. A ValueError if there are none.
+    """
+    found: dict[str, Path] = {}
+    level = list(sources)
+    for _ in range(depth + 1):
+        for folder in filter(holds, level):
+            found.setdefault(folder.name, folder)
+        level = [
+            child for folder in level if not holds(folder) for child in sorted(folder.iterdir()) if _is_open(child)
+        ]
+    if not found:
+        looked = ", ".join(str(source) for source in sources)
+        raise ValueError(f"there is no {what} in {looked} (looked {depth} folders deep); name the folder that holds it")
+    return {name: found[name] for name in sorted(found)}
+
+
 def _is_open(path: Path) -> bool:
     return path.is_dir() and not path.name.startswith(".")

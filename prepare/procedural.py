@@ -28,6 +28,7 @@ from prepare.export import (
     hoi4d,
     segtrack,
     sintel,
+    tum,
 )
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -51,6 +52,7 @@ LAYOUTS = {
     "hoi4d": Layout(hoi4d.write, ("HOI4D_release", "HOI4D_annotations")),
     "dynamic_replica": Layout(dynamic_replica.write, ("dynamic_replica_data",)),
     "sintel": Layout(sintel.write, (sintel.IMAGES, sintel.TRUTH)),
+    "tum": Layout(tum.write, (".",)),
     "dynamicverse": Layout(dynamicverse.write, ("DynamicVerse",)),
 }
 

@@ -27,12 +27,25 @@ def frames_in(folder: Path, name: str, *, prepare: str) -> tuple[Path, ...]:
 
 
 def beside(images: Sequence[Path], folder: Path, suffix: str, what: str, *, prepare: str) -> tuple[Path, ...]:
-    """The file of each image, FOLDER/STEM + suffix; a FileNotFoundError names the frames that lack their `what`."""
+    """The file of each image, FOLDER/STEM + suffix.
+
+    A FileNotFoundError names the frames that lack their `what`, or the files whose frame is not there.
+    """
     files = tuple(folder / f"{image.stem}{suffix}" for image in images)
-    missing = [image.stem for image, file in zip(images, files, strict=True) if not file.is_file()]
-    if missing:
-        raise FileNotFoundError(f"frames lack their {what} in {folder}: {some(missing)}; run: {prepare}")
+    some_missing(files, what, prepare=prepare)
+    alone = sorted({file.name for file in folder.glob(f"*{suffix}")} - {file.name for file in files})
+    if alone:
+        raise FileNotFoundError(
+            f"the frames of {some(alone)} in {folder} are not in {images[0].parent}; run: {prepare}"
+        )
     return files
+
+
+def some_missing(files: Sequence[Path], what: str, *, prepare: str) -> None:
+    """A FileNotFoundError that names the frames whose `what` is not there."""
+    missing = [file.stem for file in files if not file.is_file()]
+    if missing:
+        raise FileNotFoundError(f"frames lack their {what} in {files[0].parent}: {some(missing)}; run: {prepare}")
 
 
 def depth_from(files: Sequence[Path], read: ReadDepth) -> Callable[[int], NDArray[np.float32]]:
