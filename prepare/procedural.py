@@ -18,6 +18,7 @@ from motion4d.clip import Clip
 from motion4d.data.procedural.dataset import ProceduralClips
 from motion4d.io.files import check_writable
 from prepare.export import (
+    bonn,
     davis,
     davis_moving,
     dynamic_replica,
@@ -52,6 +53,7 @@ LAYOUTS = {
     "hoi4d": Layout(hoi4d.write, ("HOI4D_release", "HOI4D_annotations")),
     "dynamic_replica": Layout(dynamic_replica.write, ("dynamic_replica_data",)),
     "sintel": Layout(sintel.write, (sintel.IMAGES, sintel.TRUTH)),
+    "bonn": Layout(bonn.write, (bonn.FOLDER,)),
     "tum": Layout(tum.write, (".",)),
     "dynamicverse": Layout(dynamicverse.write, ("DynamicVerse",)),
 }

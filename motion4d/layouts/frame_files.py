@@ -29,7 +29,7 @@ def frames_in(folder: Path, name: str, *, prepare: str) -> tuple[Path, ...]:
 def beside(images: Sequence[Path], folder: Path, suffix: str, what: str, *, prepare: str) -> tuple[Path, ...]:
     """The file of each image, FOLDER/STEM + suffix.
 
-    A FileNotFoundError names the frames that lack their `what`, or the files whose frame is not there.
+    A FileNotFoundError names the frames that lack their `what`, or the files that no frame belongs to.
     """
     files = tuple(folder / f"{image.stem}{suffix}" for image in images)
     some_missing(files, what, prepare=prepare)

@@ -7,20 +7,25 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from motion4d.data.geometry_sequences import GeometrySequences
+from motion4d.layouts.bonn import bonn
 from motion4d.layouts.geometry import GeometryFiles
 from motion4d.layouts.sintel import sintel
 from motion4d.layouts.tum_dynamics import tum_dynamics
+from prepare import bonn as prepare_bonn
 from prepare import sintel as prepare_sintel
 from prepare import tum as prepare_tum
 from prepare.command import run
 from prepare.dataset import Dataset
 from tests.prepare.exported import export, prepare, truth
+from tests.reference.manifest import Case
+from tests.reference.pytest_cases import cases_of, check
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,16 @@ class Expected:
 
 
 SETS = {
+    "bonn": Expected(
+        prepare_bonn.DATASET,
+        partial(bonn, corrected=True),
+        options=("--start", "2", "--count", "4"),
+        frames=(2, 3, 4, 5),
+        depth_error=1.01e-4,
+        deepest=65535 / 5000,
+        pose_error=1e-4,
+        own_intrinsics=False,
+    ),
     "sintel": Expected(prepare_sintel.DATASET, sintel),
     "tum": Expected(
         prepare_tum.DATASET,
@@ -55,6 +70,11 @@ SETS = {
     ),
 }
 NAMES = sorted(SETS)
+
+
+@pytest.mark.parametrize("case", cases_of("page4d", kinds=["tum_association", "dataset_camera"]))
+def test_reference(case: Case) -> None:
+    check(case)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +155,7 @@ def test_a_missing_and_a_broken_file(
 
 
 VICTIMS = {
+    "bonn": ("**/*1/rgb/*470.01333.png", "**/*1/depth/*470.01333.png"),
     "sintel": ("**/final/*1/*3.png", "**/depth/*1/*3.dpt", "**/camdata_left/*1/*3.cam"),
     "tum": ("*1/rgb/*313.000000.png", "*1/depth/*313.012000.png"),
 }
