@@ -270,10 +270,15 @@ def test_a_frame_without_depth_in_tum_has_none(exported: dict[str, list[str]], t
 
 def test_tum_prepared_twice_is_refused(exported: dict[str, list[str]], tmp_path: Path) -> None:
     for count in ("3", "4"):
-        status = prepare(prepare_tum.DATASET, exported["tum"], tmp_path, "--stride", "1", "--count", count)
+        status = prepare(prepare_tum.DATASET, exported["tum"], tmp_path / "a", "--stride", "1", "--count", count)
     assert status == 1
     with pytest.raises(ValueError, match=r"prepared more than once \(associations_3.txt, associations_4.txt\)"):
-        len(loaded("tum", tmp_path))
+        len(loaded("tum", tmp_path / "a"))
+    for stride in ("1", "2"):
+        status = prepare(prepare_tum.DATASET, exported["tum"], tmp_path / "b", "--stride", stride, "--count", "3")
+    assert status == 1
+    with pytest.raises(ValueError, match=r"associations_3.txt and the images do not agree; remove "):
+        len(loaded("tum", tmp_path / "b"))
 
 
 def test_bonn_is_cut_by_place_and_says_if_it_is_too_short(
