@@ -18,11 +18,11 @@ _LEAST_WIDTH = 480  # pixels; smaller frames are enlarged, so that trails can be
 
 
 def depth_colours(depth: NDArray[np.floating], low: float, high: float) -> NDArray[np.uint8]:
-    """Depth [H, W] -> [H, W, 3]: near is bright, evenly in log z from `low` to `high`; dark grey: none (z <= 0, NaN)."""
+    """Depth [H, W] -> [H, W, 3]: near is bright, evenly in log z from `low` to `high`; grey: none (z <= 0, NaN)."""
     known = np.isfinite(depth) & (depth > 0)
     place = np.log(np.where(known, depth, 1.0)) - np.log(low)
     far = place / max(np.log(high) - np.log(low), 1e-9)
-    return np.where(known[..., None], heat(1 - far), np.uint8(BACKGROUND))
+    return np.where(known[..., None], heat(1 - far), np.asarray(BACKGROUND, np.uint8))
 
 
 def instance_overlay(image: NDArray[np.uint8], instances: NDArray[np.integer]) -> NDArray[np.uint8]:

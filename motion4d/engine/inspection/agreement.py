@@ -1,7 +1,7 @@
 """Checks of fields against each other: flow against images, depth and cameras against flow, depth against depth.
 
 Where the static world is known (a motion mask), only it is compared; else all pixels are, and medians carry it as long
-as most of them stand still. Disagreement is explained, if it can be, by a usual slip (motion4d.engine.inspection.slips).
+as most of them stand still. Disagreement is explained by a usual slip (motion4d.engine.inspection.slips) if it can be.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def check_flow(clip: Clip, flow: Flow) -> tuple[Finding, Flow]:
     if flow.backward is not None:
         values["consistent_share"] = float(both_consistent(flow)[0].float().mean())
     if len(points.frame) < _FEW:
-        return Finding("flow", Verdict.PASS, "next to nothing moves in the images: the flow is not tested", values), flow
+        return Finding(
+            "flow", Verdict.PASS, "next to nothing moves in the images: the flow is not tested", values
+        ), flow
     step = points.of(field)
     before = _colour_errors(images, points, step)
     values["colour_error"] = float(before.nanmedian())
@@ -57,8 +59,8 @@ def check_flow(clip: Clip, flow: Flow) -> tuple[Finding, Flow]:
         "the flow's components are exchanged: u comes second": lambda f: f.flip(-3),
     }
     if not 0.8 < factor < 1.25:
-        changes[f"the flow is {1 / factor:.3g} times too long: it belongs to images of another size"] = (
-            lambda f: f * factor
+        changes[f"the flow is {1 / factor:.3g} times too long: it belongs to images of another size"] = lambda f: (
+            f * factor
         )
     wins = {
         text: preferred(before, _colour_errors(images, points, change(step[..., None, None])[..., 0, 0]))
@@ -211,7 +213,7 @@ def preferred(before: Tensor, after: Tensor) -> float:
 
 
 def _images_prefer(rig: Rig, other: Rig, clip: Clip, points: Points) -> bool:
-    """Whether the images agree better with the cameras of `other` than with those of `rig`: an estimate may be wrong."""
+    """Whether the images agree better with the cameras of `other` than with those of `rig`."""
     images = clip.images[0].double()
     errors = [_colour_errors(images, points, carried(one, points)[0] - points.pixels) for one in (rig, other)]
     return preferred(*errors) > _PREFERRED

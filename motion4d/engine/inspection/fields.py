@@ -97,7 +97,7 @@ def check_poses(clip: Clip) -> Finding:
 
 
 def check_intrinsics(clip: Clip) -> Finding:
-    """A pinhole camera of these images: positive focal lengths, a field of view, the principal point near the centre."""
+    """A pinhole camera of these images: focal lengths, a field of view, the principal point near the centre."""
     assert clip.intrinsics is not None
     matrices, problems = clip.intrinsics[0].double(), Problems()
     height, width = clip.size

@@ -1,8 +1,8 @@
 """The files that show one sample.
 
-    sheet.png                                   frames, depth, masks, instances, flow: a row for each that is there
-    points_first.ply points_second.ply points_last.ply    world points of these frames, with their own valid pixels
-    tracks.mp4                                  points of the first frame, followed by the flow
+sheet.png                                   frames, depth, masks, instances, flow: a row for each that is there
+points_first.ply points_second.ply points_last.ply    world points of these frames, with their own valid pixels
+tracks.mp4                                  points of the first frame, followed by the flow
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def drawn_points(usable: Tensor, target: Tensor) -> Points:
 
 
 def carried(rig: Rig, points: Points) -> tuple[Tensor, Tensor]:
-    """Where the cameras see the points in their target frames: pixels [P, 2] and depth [P] (behind it: not positive)."""
+    """Where the cameras see the points in their target frames: pixels [P, 2] and depth [P], z <= 0 behind one."""
     rays = torch.cat((points.pixels, torch.ones_like(points.pixels[:, :1])), 1)
     rays = (torch.linalg.inv(rig.intrinsics)[points.frame] @ rays.unsqueeze(-1)).squeeze(-1)
     world = transform_points(rig.camera_to_world[points.frame], rays * points.of(rig.depth)[:, None])
