@@ -122,7 +122,7 @@ def check_cameras(clip: Clip, flow: Flow, *, is_exact: bool) -> Finding:
 def check_depth_again(clip: Clip, *, explain: bool) -> Finding:
     """The depth of points seen again from the next and from the last frame, among those that are not hidden there.
 
-    explain: look for a usual slip behind a disagreement (unless `check_cameras` has named one, which knows it better).
+    explain: look for a usual slip behind a disagreement (what `check_cameras` found wrong already it knows better).
     """
     name, rig, usable = "depth seen again", rig_of(clip), usable_depth(clip)
     if clip.motion is not None:

@@ -50,7 +50,8 @@ def check_clip(clip: Clip) -> Checked:
         findings.append(check_masks(clip))
     if clip.num_frames > 1:
         findings += _agreement(clip, findings)
-    return Checked(findings, [name for field, name in _FIELDS.items() if getattr(clip, field) is None])
+    missing = [name for field, name in _FIELDS.items() if getattr(clip, field) is None]
+    return Checked(findings, missing + ["a second frame"] * (clip.num_frames == 1))
 
 
 def _agreement(clip: Clip, before: list[Finding]) -> list[Finding]:
@@ -65,11 +66,11 @@ def _agreement(clip: Clip, before: list[Finding]) -> list[Finding]:
     # cameras that are no cameras cannot carry a point; a sample that is wrong in one field is said to be so already
     if not has_cameras(clip) or "poses" in broken or not usable_depth(clip).any():
         return findings
-    explained = False
+    agrees = True
     if flow is not None:
         findings.append(check_cameras(clip, flow, is_exact=is_exact))
-        explained = findings[-1].verdict == Verdict.FAIL
-    findings.append(check_depth_again(clip, explain=not explained))
+        agrees = findings[-1].verdict == Verdict.PASS
+    findings.append(check_depth_again(clip, explain=agrees))
     return findings
 
 
