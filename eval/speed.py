@@ -7,6 +7,7 @@ divide by it before comparing two machines. Nothing here asserts a time.
     python -m eval.speed                          # every row that fits small machines
     python -m eval.speed fusion raft --frames 8 --size 224x224
     python -m eval.speed pi3 geomotion            # full size: about 4 GB and minutes on a CPU
+    python -m eval.speed vggt page4d --frames 2 4 8 16 32   # how seconds and memory grow
     python -m eval.speed raft --frames 3 --size 1080x1920 --skip-plain   # where the plain form has no place
 """
 
@@ -34,6 +35,7 @@ class Measurement:
 
     row: str
     form: str
+    frames: int
     seconds: float
     cpu_seconds: float
     peak_mib: float
@@ -43,18 +45,23 @@ class Measurement:
 def main(arguments: list[str] | None = None) -> int:
     """Measure the chosen rows, print a table, write JSON."""
     options = _parse(arguments)
-    height, width = options.size
-    setting = Setting(options.frames, height, width, options.threads)
-    machine = {**describe_machine(setting), "calibration_gflops": round(calibrate(setting), 1)}
+    settings = [Setting(frames, *options.size, options.threads) for frames in options.frames]
+    machine = {**describe_machine(settings[0]), "calibration_gflops": round(calibrate(settings[0]), 1)}
     print("  ".join(f"{key}: {value}" for key, value in machine.items()))
     measurements: list[Measurement] = []
     for row in options.rows or [name for name, forms in ROWS.items() if not forms.full_size]:
         forms = list(ROWS[row].forms)
-        measurements += _measure_row(row, forms[1:] or forms if options.skip_plain else forms, setting, options.repeats)
+        chosen = forms[1:] or forms if options.skip_plain else forms
+        for setting in settings:
+            measurements += _measure_row(row, chosen, setting, options.repeats)
     print(table(measurements))
     if options.output:
         options.output.mkdir(parents=True, exist_ok=True)
-        report = {"machine": machine, "setting": asdict(setting), "rows": [asdict(one) for one in measurements]}
+        report = {
+            "machine": machine,
+            "settings": [asdict(one) for one in settings],
+            "rows": [asdict(one) for one in measurements],
+        }
         (options.output / "speed.json").write_text(json.dumps(report, indent=2) + "\n")
         (options.output / "speed.txt").write_text(table(measurements) + "\n")
         print(f"written: {options.output / 'speed.json'}")
@@ -77,20 +84,20 @@ def describe_machine(setting: Setting) -> dict[str, object]:
 
 def table(measurements: list[Measurement]) -> str:
     """An aligned table, one line per form."""
-    lines = [f"{'row':<12} {'form':<34} {'seconds':>9} {'CPU s':>9} {'peak MiB':>9} {'speed-up':>9}"]
+    lines = [f"{'row':<12} {'form':<36} {'frames':>6} {'seconds':>9} {'CPU s':>9} {'peak MiB':>9} {'speed-up':>9}"]
     for one in measurements:
         speedup = "" if one.speedup is None else f"{one.speedup:.2f}x"
         numbers = f"{one.seconds:>9.3f} {one.cpu_seconds:>9.3f} {one.peak_mib:>9.0f} {speedup:>9}"
-        lines.append(f"{one.row:<12} {one.form:<34} {numbers}")
+        lines.append(f"{one.row:<12} {one.form:<36} {one.frames:>6} {numbers}")
     return "\n".join(lines)
 
 
 def _measure_row(row: str, forms: list[str], setting: Setting, repeats: int) -> list[Measurement]:
     measurements: list[Measurement] = []
     for form in forms:
-        print(f"measuring {row}: {form} ...", file=sys.stderr, flush=True)
+        print(f"measuring {row}: {form}, {setting.frames} frames ...", file=sys.stderr, flush=True)
         seconds, cpu_seconds, peak = _in_own_process(row, form, setting, repeats)
-        measurements.append(Measurement(row, form, seconds, cpu_seconds, peak))
+        measurements.append(Measurement(row, form, setting.frames, seconds, cpu_seconds, peak))
     plain = next(iter(ROWS[row].forms))
     for one in measurements[1:] if forms[0] == plain else []:
         one.speedup = measurements[0].seconds / one.seconds
@@ -151,7 +158,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; default: all but the full-size ones"
     )
-    parser.add_argument("--frames", type=int, default=8, help="frames per clip (default 8)")
+    parser.add_argument(
+        "--frames", type=int, nargs="+", default=[8], metavar="N", help="of a clip, in turn (default 8)"
+    )
     parser.add_argument("--size", type=_size, default=(224, 224), metavar="HxW", help="frame size (default 224x224)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="torch threads (default: all cores)")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs, the fastest counts (default 3)")

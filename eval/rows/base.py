@@ -31,7 +31,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Row:
-    """Forms of the same work, the one to compare with first; full_size: needs about 4 GB."""
+    """Forms of the same work, the one to compare with first; full_size: needs 4 GB or more."""
 
     forms: Mapping[str, Callable[[Setting], Work]]
     full_size: bool = False

@@ -1,7 +1,7 @@
 """Whole sequences of a data set on disk, with masks of what moves: what a benchmark is evaluated on.
 
-A long sequence is large as one clip (100 frames of 854x480: 490 MB), so it can also be taken in parts: `frames(index)`
-streams the images, `truth(index, stem)` reads one mask.
+A long sequence is large as one clip (100 frames of 854x480: 490 MB), so it can also be taken in parts: `part` gives
+some frames as a clip, `frames(index)` streams the images, `truth(index, stem)` reads one mask.
 """
 
 from __future__ import annotations
@@ -50,24 +50,30 @@ class LabelledSequences:
 
     def __getitem__(self, index: int) -> Clip:
         """Sequence `index` as one clip, at its own size."""
-        files, frames = self.sequences[index], self.frames(index)
+        return self.part(index, 0, len(self.sequences[index].images))
+
+    def part(self, index: int, start: int, stop: int) -> Clip:
+        """Frames start..stop-1 (as far as there are) of sequence `index`; nothing else is read."""
+        files = self._intact(index)
+        paths, stems = files.images[start:stop], files.stems[start:stop]
+        frames = ImageFrames(paths, path=files.images[0].parent)
         height, width = frames.size
-        images = torch.empty(len(files.images), 3, height, width)
+        images = torch.empty(len(paths), 3, height, width)
         for target, image in zip(images, frames, strict=True):
             torch.div(image, 255, out=target)
-        truths = [self.truth(index, stem) for stem in files.stems]
+        truths = [self.truth(index, stem) for stem in stems]
         instances, valid = (torch.from_numpy(np.stack(part)) for part in zip(*truths, strict=True))
         return Clip(
             images[None],
             motion=(instances > 0)[None],
             instances=instances[None],
             valid=valid[None],
-            sources=(Source(self.name, files.name, files.stems),),
+            sources=(Source(self.name, files.name, stems),),
         )
 
     def frames(self, index: int) -> ImageFrames:
         """The images of sequence `index` as a source that streams; its results belong into a folder of its name."""
-        files = self.sequences[index]
+        files = self._intact(index)
         return ImageFrames(files.images, path=files.images[0].parent, folder=files.name)
 
     def truth(self, index: int, stem: str) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
@@ -75,7 +81,7 @@ class LabelledSequences:
 
         A ValueError if the mask cannot be decoded or is of another size than the frame.
         """
-        files = self.sequences[index]
+        files = self._intact(index)
         if stem not in files.annotations:
             size = self.frames(index).size
             return np.zeros(size, np.int32), np.zeros(size, np.bool_)
@@ -84,6 +90,12 @@ class LabelledSequences:
         _check_size(path, labels.shape, files.images[files.stems.index(stem)])
         valid = np.ones(labels.shape, np.bool_) if self.void is None else labels != self.void
         return np.where(valid, labels, 0), valid
+
+    def _intact(self, index: int) -> SequenceFiles:
+        """The files of sequence `index`; its problem as a ValueError if it has one."""
+        files = self.sequences[index]
+        files.check()
+        return files
 
 
 def _check_size(path: Path, found: tuple[int, ...], image: Path) -> None:

@@ -72,6 +72,7 @@ class BenchmarkGroup:
         sequence = self.sequences[index]
         for model, predictor in self._predictors.items():
             try:
+                sequence.check()
                 predictor.write(sequence, self.folder(model))
             except (ValueError, OSError, RuntimeError, MemoryError) as error:
                 _log.warning("%s/%s failed: %s", self.name, sequence.name, error)

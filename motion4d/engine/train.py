@@ -81,7 +81,7 @@ class Train:
         self.make_loop = partial(
             Loop,
             model,
-            prepared_clips(data["train"], model),
+            prepared_clips(training_part(data), model),
             losses,
             optimizer=optimizer,
             scheduler=scheduler,
@@ -124,6 +124,17 @@ class Train:
         loop.close()
         report.check_complete()
         return summary
+
+
+def training_part(data: Mapping[str, Any]) -> Clips:
+    """data.train; a ValueError if the data option has none, as benchmarks do."""
+    if data.get("train") is None:
+        name = getattr(data.get("eval"), "name", None)
+        raise ValueError(
+            f"data{f'={name}' if name else ''} is for evaluation only, it has no training clips: train on "
+            "data=procedural_training, data=geomotion_mixture or another option with a train part, or use task=eval"
+        )
+    return data["train"]
 
 
 def prepared_clips(clips: Clips, model: Any) -> Clips:

@@ -23,6 +23,7 @@ from motion4d.io.tum_files import read_poses
 from motion4d.layouts.folders import PUBLISHED, chosen_names, folder_names
 from motion4d.layouts.frame_files import depth_from
 from motion4d.layouts.geometry import Cameras, GeometryFiles
+from motion4d.layouts.listing import each_sequence
 from motion4d.layouts.numbered import holds_selected, selected, stamped_frames
 
 PREPARE = "python -m prepare.bonn --source DOWNLOADED"
@@ -54,7 +55,9 @@ def bonn(
     root = Path(root)
     prepare = f"{PREPARE} --root {root}"
     chosen = chosen_names(sequences, SEQUENCES, root, title="Bonn", prepare=prepare)
-    return [sequence_files(root, name, corrected=corrected, prepare=prepare) for name in chosen]
+    return each_sequence(
+        GeometryFiles, chosen, lambda name: sequence_files(root, name, corrected=corrected, prepare=prepare)
+    )
 
 
 def sequence_files(root: Path, name: str, *, corrected: bool = False, prepare: str = PREPARE) -> GeometryFiles:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from motion4d.layouts import davis_lists
 from motion4d.layouts.folders import PUBLISHED, chosen_names, first_folder, folder_names, paired
+from motion4d.layouts.listing import each_sequence
 from motion4d.layouts.sequence import SequenceFiles
 
 IMAGES, MASKS, UNSUPERVISED = "JPEGImages", "Annotations", "Annotations_unsupervised"
@@ -45,7 +46,9 @@ def davis(
     root = Path(root)
     command = f"python -m prepare.{prepare} --source DOWNLOADED --root {root}"
     names = chosen_names(sequences, published, image_folder(root), title=title, prepare=command)
-    return [sequence_files(root, name, annotations=annotations, prepare=command) for name in names]
+    return each_sequence(
+        SequenceFiles, names, lambda name: sequence_files(root, name, annotations=annotations, prepare=command)
+    )
 
 
 davis2016 = partial(davis, davis_lists.VAL_2016, "DAVIS2016 val")

@@ -23,6 +23,7 @@ from motion4d.io.images import image_size
 from motion4d.layouts.folders import PUBLISHED, chosen_names, folder_names
 from motion4d.layouts.frame_files import beside, depth_from, frames_in
 from motion4d.layouts.geometry import Cameras, GeometryFiles
+from motion4d.layouts.listing import each_sequence
 
 PREPARE = "python -m prepare.dycheck --source DOWNLOADED"
 IMAGES, DEPTH, CAMERAS = "rgb/1x", "depth/1x", "camera"
@@ -46,7 +47,9 @@ def dycheck(
     if every < 1 or (limit is not None and limit < 1):
         raise ValueError(f"every={every} limit={limit}: both must be at least 1")
     chosen = chosen_names(sequences, SEQUENCES, root, title="DyCheck", prepare=prepare)
-    return [sequence_files(root, name, every=every, limit=limit, prepare=prepare) for name in chosen]
+    return each_sequence(
+        GeometryFiles, chosen, lambda name: sequence_files(root, name, every=every, limit=limit, prepare=prepare)
+    )
 
 
 def sequence_files(

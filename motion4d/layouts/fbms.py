@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from motion4d.layouts.folders import PUBLISHED, chosen_names, folder_names, paired
+from motion4d.layouts.listing import each_sequence
 from motion4d.layouts.sequence import SequenceFiles
 
 IMAGES, MASKS = "JPEGImages", "Annotations"
@@ -48,7 +49,7 @@ def fbms(
     root = Path(root)
     command = prepare_command(root)
     names = chosen_names(sequences, published, root / IMAGES, title=title, prepare=command)
-    return [sequence_files(root, name) for name in names]
+    return each_sequence(SequenceFiles, names, lambda name: sequence_files(root, name))
 
 
 fbms59 = partial(fbms, tuple(BOTH), "FBMS-59")

@@ -27,7 +27,8 @@ class GeometryFiles:
 
     depth: frame number -> z [h, w] float32 in the data set's unit, at the files' own size, 0 where there is none; None:
     the data set has no depth. cameras: of all frames. sparse: only some pixels have depth (LiDAR), so resizing must
-    move points instead of sampling a map. timestamps: seconds, one per image.
+    move points instead of sampling a map. timestamps: seconds, one per image. problem: what is wrong with a sequence
+    that cannot be used; it has no files then.
     """
 
     name: str
@@ -36,6 +37,12 @@ class GeometryFiles:
     cameras: Callable[[], Cameras] = Cameras
     sparse: bool = False
     timestamps: tuple[float, ...] | None = None
+    problem: str | None = None
+
+    def check(self) -> None:
+        """Raise the problem as a ValueError, if there is one."""
+        if self.problem is not None:
+            raise ValueError(self.problem)
 
     @property
     def stems(self) -> tuple[str, ...]:

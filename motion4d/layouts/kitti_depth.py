@@ -16,6 +16,7 @@ from motion4d.io.depth_files import read_depth_png
 from motion4d.layouts.folders import PUBLISHED, chosen_names, folder_names
 from motion4d.layouts.frame_files import beside, depth_from, frames_in
 from motion4d.layouts.geometry import GeometryFiles
+from motion4d.layouts.listing import each_sequence
 
 PREPARE = "python -m prepare.kitti --source DOWNLOADED"
 IMAGES, DEPTH = "image_02", "depth_02"
@@ -35,7 +36,7 @@ def kitti_depth(root: str | Path, sequences: str | Sequence[str] = PUBLISHED) ->
     root = Path(root)
     prepare = f"{PREPARE} --root {root}"
     chosen = chosen_names(sequences, DRIVES, root, title="KITTI depth", prepare=prepare)
-    return [sequence_files(root, name, prepare=prepare) for name in chosen]
+    return each_sequence(GeometryFiles, chosen, lambda name: sequence_files(root, name, prepare=prepare))
 
 
 def sequence_files(root: Path, name: str, *, prepare: str = PREPARE) -> GeometryFiles:

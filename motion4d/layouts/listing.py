@@ -1,11 +1,37 @@
-"""All sequences of a root, for layouts that list what is there instead of a published list of names. No torch."""
+"""All sequences of a data set: of a list of names, or whatever a root holds. No torch.
+
+A sequence with missing or strange files does not end the work on the others: it is listed with its problem, which
+whoever opens it meets as an error.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
+from motion4d.layouts.geometry import GeometryFiles
 from motion4d.layouts.sequence import SequenceFiles
+
+Files = TypeVar("Files", SequenceFiles, GeometryFiles)
+
+
+def each_sequence(kind: type[Files], names: Iterable[str], find: Callable[[str], Files]) -> list[Files]:
+    """The files that `find` finds for every name; where it raises ValueError or OSError, a `kind` with that problem.
+
+    If all of them are broken, it is the data set that is: the first error is raised.
+    """
+    found: list[Files] = []
+    errors: list[ValueError | OSError] = []
+    for name in names:
+        try:
+            found.append(find(name))
+        except (ValueError, OSError) as error:
+            errors.append(error)
+            found.append(kind(name, (), problem=" ".join(str(error).split())))
+    if errors and len(errors) == len(found):
+        raise errors[0]
+    return found
 
 
 def listed(
@@ -14,7 +40,7 @@ def listed(
     """Every sequence below `root`; a FileNotFoundError that names the command `prepare` if there are none."""
     if not root.exists():
         raise FileNotFoundError(f"there is no {root}; run: {prepare} --root {root}")
-    found = [sequence(root, name) for name in names(root)]
+    found = each_sequence(SequenceFiles, names(root), lambda name: sequence(root, name))
     if not found:
         raise FileNotFoundError(f"{root} holds no sequences of frames with masks; run: {prepare} --root {root}")
     return found

@@ -14,6 +14,7 @@ from motion4d.io.depth_files import read_depth_npy
 from motion4d.layouts.folders import images_in
 from motion4d.layouts.frame_files import beside, depth_from, frames_in, refuse_more
 from motion4d.layouts.geometry import GeometryFiles
+from motion4d.layouts.listing import each_sequence
 
 PREPARE = "python -m prepare.nyu --source DOWNLOADED"
 IMAGES, DEPTH = "images", "depth"
@@ -26,7 +27,8 @@ def nyu_depth(root: str | Path) -> list[GeometryFiles]:
     prepare = f"{PREPARE} --root {root}"
     images = frames_in(root / IMAGES, "NYU Depth v2", prepare=prepare)
     refuse_more(beside(images, root / DEPTH, ".npy", "depth", prepare=prepare), prepare=prepare)
-    return [sequence_files(root, image.stem, prepare=prepare) for image in images]
+    names_ = [image.stem for image in images]
+    return each_sequence(GeometryFiles, names_, lambda name: sequence_files(root, name, prepare=prepare))
 
 
 def sequence_files(root: Path, name: str, *, prepare: str = PREPARE) -> GeometryFiles:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from motion4d.layouts.folders import PUBLISHED, chosen_names, folder_names
 from motion4d.layouts.frame_files import frames_in
 from motion4d.layouts.geometry import Cameras, GeometryFiles
+from motion4d.layouts.listing import each_sequence
 from motion4d.layouts.numbered import holds_selected, selected
 
 PREPARE = "python -m prepare.scannet --source EXPORTED"
@@ -34,7 +35,7 @@ def scannet(root: str | Path, sequences: str | Sequence[str] = PUBLISHED) -> lis
     root = Path(root)
     prepare = f"{PREPARE} --root {root}"
     chosen = chosen_names(sequences, SCENES, root, title="ScanNet", prepare=prepare)
-    return [sequence_files(root, name, prepare=prepare) for name in chosen]
+    return each_sequence(GeometryFiles, chosen, lambda name: sequence_files(root, name, prepare=prepare))
 
 
 def sequence_files(root: Path, name: str, *, prepare: str = PREPARE) -> GeometryFiles:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from motion4d.layouts.folders import PUBLISHED, chosen_names, first_folder, folder_names, paired
+from motion4d.layouts.listing import each_sequence
 from motion4d.layouts.sequence import SequenceFiles
 
 IMAGES, MASKS = "JPEGImages_jpg_standardized", "GroundTruth"
@@ -43,7 +44,7 @@ def segtrack(root: str | Path, sequences: str | Sequence[str] = PUBLISHED) -> li
     root = Path(root)
     folder = _images(root)
     names = chosen_names(sequences, list(OBJECTS), folder, title="SegTrack v2", prepare=prepare_command(root))
-    return [sequence_files(root, name) for name in names]
+    return each_sequence(SequenceFiles, names, lambda name: sequence_files(root, name))
 
 
 def names(root: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -11,12 +11,19 @@ from pathlib import Path
 class SequenceFiles:
     """images: in temporal order; annotations: stem of the image they belong to -> file, in the same order.
 
-    Only labelled frames have an annotation (FBMS-59 labels about every twentieth).
+    Only labelled frames have an annotation (FBMS-59 labels about every twentieth). problem: what is wrong with a
+    sequence that cannot be used; it has no files then.
     """
 
     name: str
     images: tuple[Path, ...]
-    annotations: Mapping[str, Path]
+    annotations: Mapping[str, Path] = field(default_factory=dict)
+    problem: str | None = None
+
+    def check(self) -> None:
+        """Raise the problem as a ValueError, if there is one."""
+        if self.problem is not None:
+            raise ValueError(self.problem)
 
     @property
     def stems(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from motion4d.io.sintel_files import read_cam, read_dpt
 from motion4d.layouts.folders import PUBLISHED, chosen_names, folder_names
 from motion4d.layouts.frame_files import beside, depth_from, frames_in, refuse_more
 from motion4d.layouts.geometry import Cameras, GeometryFiles
+from motion4d.layouts.listing import each_sequence
 
 PREPARE = "python -m prepare.sintel --source DOWNLOADED"
 TRAINING, DEPTH, CAMERAS = "training", "depth", "camdata_left"
@@ -54,7 +55,7 @@ def _sintel(
     if render not in RENDERS:
         raise ValueError(f"render={render} is none of Sintel's renderings: {', '.join(RENDERS)}")
     names_ = chosen_names(sequences, published, root / TRAINING / render, title=title, prepare=prepare)
-    return [sequence_files(root, name, render=render, prepare=prepare) for name in names_]
+    return each_sequence(GeometryFiles, names_, lambda name: sequence_files(root, name, render=render, prepare=prepare))
 
 
 sintel = partial(_sintel, POSE, "Sintel")

@@ -24,6 +24,7 @@ from motion4d.io.tum_files import read_poses
 from motion4d.layouts.folders import PUBLISHED, chosen_names, folder_names
 from motion4d.layouts.frame_files import some_missing
 from motion4d.layouts.geometry import Cameras, GeometryFiles
+from motion4d.layouts.listing import each_sequence
 from motion4d.layouts.numbered import holds_selected, selected, stamped_frames
 
 PREPARE = "python -m prepare.tum --source DOWNLOADED"
@@ -45,7 +46,7 @@ def tum_dynamics(root: str | Path, sequences: str | Sequence[str] = PUBLISHED) -
     root = Path(root)
     prepare = f"{PREPARE} --root {root}"
     chosen = chosen_names(sequences, SEQUENCES, root, title="TUM-dynamics", prepare=prepare)
-    return [sequence_files(root, name, prepare=prepare) for name in chosen]
+    return each_sequence(GeometryFiles, chosen, lambda name: sequence_files(root, name, prepare=prepare))
 
 
 def sequence_files(root: Path, name: str, *, prepare: str = PREPARE) -> GeometryFiles:

@@ -127,3 +127,10 @@ def test_a_mask_of_another_size_is_named(tmp_path: Path) -> None:
     write_image(tmp_path / "002_mask.png", np.zeros((4, 8), np.uint8))
     with pytest.raises(ValueError, match=r"002_mask.png is 4x8 but .*000.png is 8x8"):
         SequenceClips("mine", layout, Strided(4))[0]
+
+
+def test_broken_sequences_are_left_out_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    broken = SequenceFiles("two", (), problem="two lacks masks")
+    clips = SequenceClips("mine", lambda: [*Files(tmp_path, 4)(), broken], Strided(4))
+    assert len(clips) == 1
+    assert "mine: 1 of 2 sequences are left out; the first: two lacks masks" in caplog.text

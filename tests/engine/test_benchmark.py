@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from eval import segmentation
+from motion4d.data.labelled import LabelledSequences
 from motion4d.engine.errors import Incomplete
 from motion4d.engine.evaluate import Evaluate
 from motion4d.engine.evaluation import Evaluation
@@ -17,6 +19,7 @@ from motion4d.engine.runtime import Runtime
 from motion4d.engine.windows import Window
 from motion4d.framing import Square
 from motion4d.io.labels import read_labels
+from motion4d.layouts.davis import davis_all
 from motion4d.refine.even_odd import EvenOdd
 from motion4d.refine.sam2 import Sam2Tracker
 from tests.engine.davis_like import SIZE, Folders, write_davis_like
@@ -116,6 +119,20 @@ def test_a_broken_sequence_is_named_and_the_others_are_scored(tmp_path: Path) ->
     assert "00002.png" in metrics["failed"]["davis_like/cat"]
     assert metrics["models"]["ours"]["groups"]["davis_like"]["sequences"] == 1
     assert not list(output.glob("predictions/ours/davis_like/.*"))
+
+
+def test_a_sequence_without_all_its_files_is_named_and_the_others_are_scored(tmp_path: Path) -> None:
+    folders = {"images": "JPEGImages/480p", "annotations": "Annotations/480p"}
+    write_davis_like(tmp_path / "data", {"cat": 4, "dog": 5, "goat": 5}, **folders)
+    (tmp_path / "data/Annotations/480p/dog/00002.png").unlink()
+    data = LabelledSequences("davis", partial(davis_all, tmp_path / "data", "all"), protocol="davis2016")
+    with pytest.raises(Incomplete, match="1 sequences? failed"):
+        task(Brightness(), data, tmp_path / "run", pictures=3).run()
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert list(metrics["failed"]) == ["davis/dog"]
+    assert "dog lacks masks in" in metrics["failed"]["davis/dog"]
+    assert "00002; run: python -m prepare.davis" in metrics["failed"]["davis/dog"]
+    assert metrics["models"]["ours"]["groups"]["davis"]["sequences"] == 2
 
 
 def test_two_data_sets_and_a_baseline_in_one_run(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from motion4d.cli import build, compose, describe
 from motion4d.data.frame_choice import Strided
 from motion4d.data.sequence_clips import SequenceClips
 from motion4d.engine.ema import Ema
@@ -22,6 +23,8 @@ from motion4d.io.weights import read_state_dict
 from motion4d.layouts.hoi4d import hoi4d
 from motion4d.layouts.sequence import SequenceFiles
 from tests.engine.toys import FailingLosses, ToyClips, ToyModel, toy_losses, toy_task
+
+CONF = Path(__file__).parents[2] / "conf"
 
 
 def _losses(folder: Path) -> list[dict[str, str]]:
@@ -44,6 +47,16 @@ def test_a_training_lowers_the_loss_and_leaves_its_folder(tmp_path: Path) -> Non
     assert [f.name for f in sorted((tmp_path / "checkpoints").iterdir())] == ["step_00000039", "step_00000040"]
     assert sorted(_weights(tmp_path)) == ["net.0.bias", "net.0.weight", "net.3.bias", "net.3.weight"]
     assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+@pytest.mark.parametrize("option", ["davis2016", "fbms59"])
+def test_a_benchmark_is_nothing_to_train_on(option: str, tmp_path: Path) -> None:
+    config = compose(CONF, ["+experiment=geomotion", "baselines=null", f"data={option}", f"output={tmp_path}"])
+    with pytest.raises(Exception, match="ValueError") as raised:
+        build(config.task)
+    sentence = describe(raised.value)
+    assert sentence.startswith(f"data={option} is for evaluation only, it has no training clips: train on data=proced")
+    assert "\n" not in sentence
 
 
 def test_missing_data_is_known_before_the_first_step(tmp_path: Path) -> None:

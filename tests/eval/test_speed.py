@@ -30,6 +30,13 @@ def test_the_plain_form_can_be_left_out(tmp_path: Path) -> None:
     assert (row["form"], row["speedup"]) == ("windows around patch centres", None)
 
 
+def test_several_lengths_in_turn(tmp_path: Path) -> None:
+    arguments = ["fusion", "--frames", "2", "3", "--size", "28x28", "--repeats", "1", "--threads", "1", "--skip-plain"]
+    assert speed.main([*arguments, "--output", str(tmp_path)]) == 0
+    rows = json.loads((tmp_path / "speed.json").read_text())["rows"]
+    assert [row["frames"] for row in rows] == [2, 3]
+
+
 @pytest.mark.parametrize("row", [name for name, row in ROWS.items() if not row.full_size])
 def test_every_small_form_runs(row: str) -> None:
     for build in ROWS[row].forms.values():

@@ -86,6 +86,16 @@ def test_frames_and_masks_must_fit(tmp_path: Path) -> None:
         davis2016(tmp_path, "all")
 
 
+def test_one_broken_sequence_leaves_the_others(tmp_path: Path) -> None:
+    davis_tree(tmp_path, ["cat", "dog"])
+    (tmp_path / "Annotations" / "480p" / "dog" / "00001.png").unlink()
+    cat, dog = davis2016(tmp_path, "all")
+    assert (cat.problem, len(cat.images), dog.images) == (None, 3, ())
+    cat.check()
+    with pytest.raises(ValueError, match="dog lacks masks in .*: 00001; run: python -m prepare.davis"):
+        dog.check()
+
+
 def test_fbms_labels_some_frames(tmp_path: Path) -> None:
     make(tmp_path, [f"JPEGImages/cars1/{k:05d}.jpg" for k in range(1, 20)])
     make(tmp_path, [f"Annotations/cars1/{k:05d}.png" for k in (1, 10, 19)])
