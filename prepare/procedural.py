@@ -18,6 +18,7 @@ from motion4d.clip import Clip
 from motion4d.data.procedural.dataset import ProceduralClips
 from motion4d.io.files import check_writable
 from prepare.export import (
+    co3d,
     davis,
     davis_moving,
     dynamic_replica,
@@ -26,8 +27,12 @@ from prepare.export import (
     got10k,
     gotmoving,
     hoi4d,
+    kubric,
+    point_odyssey,
+    rlbench,
     segtrack,
     sintel,
+    spring,
     tum,
 )
 
@@ -53,6 +58,11 @@ LAYOUTS = {
     "dynamic_replica": Layout(dynamic_replica.write, ("dynamic_replica_data",)),
     "sintel": Layout(sintel.write, (sintel.IMAGES, sintel.TRUTH)),
     "tum": Layout(tum.write, (".",)),
+    "point_odyssey": Layout(point_odyssey.write, ("point_odyssey",)),
+    "kubric": Layout(kubric.write, ("movi",)),
+    "spring": Layout(spring.write, (spring.IMAGES, spring.TRUTH, spring.POSES)),
+    "co3d": Layout(co3d.write, ("CO3D", "annotations")),
+    "rlbench": Layout(rlbench.write, ("rlbench",)),
     "dynamicverse": Layout(dynamicverse.write, ("DynamicVerse",)),
 }
 
