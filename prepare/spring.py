@@ -2,7 +2,7 @@
 ... --root data/spring
 
 The archives (or folders) of one or both eyes are put together and checked. Reading disparities needs h5py:
-pip install -e .[spring]
+pip install -e .[hdf5]
 """
 
 from __future__ import annotations

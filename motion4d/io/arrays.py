@@ -33,7 +33,7 @@ def read_arrays(path: str | Path, names: Sequence[str]) -> list[NDArray[np.gener
 def read_array(path: str | Path) -> NDArray[np.generic]:
     """The array of an .npy file; a ValueError names a file that is damaged."""
     try:
-        return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]
+        return np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, EOFError) as error:

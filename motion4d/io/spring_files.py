@@ -1,4 +1,4 @@
-"""Disparity files of Spring (.dsp5: HDF5 with one array). Needs h5py: pip install -e .[spring]. No torch."""
+"""Disparity files of Spring (.dsp5: HDF5 with one array). Needs h5py: pip install -e .[hdf5]. No torch."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def _h5py():  # type: ignore[no-untyped-def]
     try:
         import h5py
     except ImportError as error:
-        raise ImportError("Spring's disparity files need h5py: pip install -e .[spring]") from error
+        raise ImportError("Spring's disparity files need h5py: pip install -e .[hdf5]") from error
     return h5py

@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -93,11 +94,11 @@ def _read_depth(files: Sequence[Path], metadata: Path, image: Path, frame: int) 
     return (distance / ray_lengths(distance.shape, matrix)).astype(np.float32)
 
 
-def _camera(metadata: Path) -> dict[str, ArrayLike]:
+def _camera(metadata: Path) -> dict[str, Any]:
     """The part about the camera; a ValueError names what it lacks."""
     content = read_json(metadata)
     camera = content.get("camera", {}) if isinstance(content, dict) else {}
     missing = {"positions", "quaternions", "field_of_view"} - camera.keys()
     if missing:
         raise ValueError(f"{metadata} says nothing of the camera's {', '.join(sorted(missing))}")
-    return camera
+    return dict(camera)

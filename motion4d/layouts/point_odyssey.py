@@ -59,4 +59,5 @@ def read_cameras(path: Path, numbers: Sequence[int]) -> Cameras:
     intrinsics, world_to_camera = (part.astype(np.float64) for part in read_arrays(path, ("intrinsics", "extrinsics")))
     if max(numbers) >= min(len(intrinsics), len(world_to_camera)):
         raise ValueError(f"{path} has {len(world_to_camera)} cameras, but there is a frame {max(numbers)}")
-    return Cameras(np.linalg.inv(world_to_camera[numbers]), intrinsics[numbers])
+    camera_to_world = np.linalg.inv(world_to_camera[numbers]).astype(np.float64)
+    return Cameras(camera_to_world, intrinsics[numbers])

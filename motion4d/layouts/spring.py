@@ -70,7 +70,7 @@ def read_cameras(folder: Path, eye: str, count: int) -> Cameras:
     matrices = np.zeros((count, 3, 3))
     matrices[:, (0, 1, 0, 1), (0, 1, 2, 2)] = rows["intrinsics"][:count]
     matrices[:, 2, 2] = 1
-    poses = np.linalg.inv(rows["extrinsics"][:count].reshape(-1, 4, 4))
+    poses = np.linalg.inv(rows["extrinsics"][:count].reshape(-1, 4, 4)).astype(np.float64)
     if eye == "right":
         poses[:, :3, 3] += BASELINE * poses[:, :3, 0]
     return Cameras(poses, matrices)
