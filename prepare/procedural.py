@@ -39,6 +39,7 @@ from prepare.export import (
     sintel,
     spring,
     tum,
+    waymo,
 )
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -72,6 +73,7 @@ LAYOUTS = {
     "kubric": Layout(kubric.write, ("movi",)),
     "spring": Layout(spring.write, (spring.IMAGES, spring.TRUTH, spring.POSES)),
     "co3d": Layout(co3d.write, ("CO3D", "annotations")),
+    "waymo": Layout(waymo.write, ("waymo",)),
     "rlbench": Layout(rlbench.write, ("rlbench",)),
     "dynamicverse": Layout(dynamicverse.write, ("DynamicVerse",)),
 }
