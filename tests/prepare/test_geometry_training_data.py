@@ -20,7 +20,8 @@ from motion4d.clip import Clip
 from motion4d.data.sampling import BatchShape
 from motion4d.geometry.poses import relative_to_first
 from prepare.command import run
-from tests.prepare.exported import export, prepare, truth
+from prepare.procedural import LAYOUTS
+from tests.prepare.exported import prepare, truth
 
 ROOT = Path(__file__).parents[2]
 FRAMES, SIZE = 7, (32, 48)
@@ -63,8 +64,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in NAMES:
         if name == "spring":
             pytest.importorskip("h5py")
-        dataset = importlib.import_module(f"prepare.{name}").DATASET
-        assert prepare(dataset, export(name, root / "official" / name), root / name) == 0
+        dataset, official = importlib.import_module(f"prepare.{name}").DATASET, root / "official" / name
+        LAYOUTS[name].write(truth(), official)
+        assert prepare(dataset, [official / source for source in LAYOUTS[name].sources], root / name) == 0
         assert run(dataset, ["--check", "--partial", "--root", str(root / name)]) == 0
     return root
 
