@@ -6,7 +6,6 @@ sequences.)
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +20,8 @@ from motion4d.data.labelled import Layout
 from motion4d.data.pictures import Pictures
 from motion4d.io.images import read_image
 from motion4d.io.labels import read_labels
+from motion4d.layouts.listing import without_broken
 from motion4d.layouts.sequence import SequenceFiles
-
-_log = logging.getLogger(__name__)
 
 Augmentation = Callable[[Pictures, Crop], Pictures]  # a random view; the crop chooses the part of it that is kept
 
@@ -71,11 +69,7 @@ class SequenceClips:
 
         Broken sequences are left out, with a warning.
         """
-        listed = self.layout()
-        broken = [files for files in listed if files.problem is not None]
-        if broken:
-            counted = f"{len(broken)} of {len(listed)} sequences"
-            _log.warning("%s: %s are left out; the first: %s", self.name, counted, broken[0].problem)
+        listed = without_broken(self.layout(), name=self.name)
         kept = [files for files in listed if len(files.annotations) >= self.frames.num_frames]
         if not kept:
             longest = max((len(files.annotations) for files in listed), default=0)

@@ -20,7 +20,7 @@ IMAGES, MASKS = "images", "dynamic_masks"
 
 def dynamic_replica(root: str | Path, split: str = "train") -> list[SequenceFiles]:
     """All sequences of a split; a FileNotFoundError names the command if there are none."""
-    return listed(Path(root), partial(names, splits=(split,)), sequence_files, prepare=PREPARE)
+    return listed(SequenceFiles, Path(root), partial(names, splits=(split,)), sequence_files, prepare=PREPARE)
 
 
 def names(root: Path, splits: tuple[str, ...] = SPLITS) -> list[str]:

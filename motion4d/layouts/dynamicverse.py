@@ -18,7 +18,7 @@ IMAGES, MASKS = "rgb", "mask"
 
 def dynamicverse(root: str | Path) -> list[SequenceFiles]:
     """All scenes; a FileNotFoundError names the command if there are none."""
-    return listed(Path(root), names, sequence_files, prepare=PREPARE)
+    return listed(SequenceFiles, Path(root), names, sequence_files, prepare=PREPARE)
 
 
 def names(root: Path) -> list[str]:

@@ -13,7 +13,7 @@ PREPARE = "python -m prepare.got10k"
 
 def got10k(root: str | Path) -> list[SequenceFiles]:
     """All sequences; a FileNotFoundError names the command if there are none."""
-    return listed(Path(root), names, sequence_files, prepare=PREPARE)
+    return listed(SequenceFiles, Path(root), names, sequence_files, prepare=PREPARE)
 
 
 def names(root: Path) -> list[str]:

@@ -17,7 +17,7 @@ IMAGES, MASKS = "images", "dynamic_masks"
 
 def hoi4d(root: str | Path) -> list[SequenceFiles]:
     """All sequences; a FileNotFoundError names the command if there are none."""
-    return listed(Path(root), names, sequence_files, prepare=PREPARE)
+    return listed(SequenceFiles, Path(root), names, sequence_files, prepare=PREPARE)
 
 
 def names(root: Path) -> list[str]:

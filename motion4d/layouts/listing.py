@@ -6,12 +6,15 @@ whoever opens it meets as an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from motion4d.layouts.geometry import GeometryFiles
 from motion4d.layouts.sequence import SequenceFiles
+
+_log = logging.getLogger(__name__)
 
 Files = TypeVar("Files", SequenceFiles, GeometryFiles)
 
@@ -35,12 +38,26 @@ def each_sequence(kind: type[Files], names: Iterable[str], find: Callable[[str],
 
 
 def listed(
-    root: Path, names: Callable[[Path], list[str]], sequence: Callable[[Path, str], SequenceFiles], *, prepare: str
-) -> list[SequenceFiles]:
+    kind: type[Files],
+    root: Path,
+    names: Callable[[Path], list[str]],
+    sequence: Callable[[Path, str], Files],
+    *,
+    prepare: str,
+) -> list[Files]:
     """Every sequence below `root`; a FileNotFoundError that names the command `prepare` if there are none."""
     if not root.exists():
         raise FileNotFoundError(f"there is no {root}; run: {prepare} --root {root}")
-    found = each_sequence(SequenceFiles, names(root), lambda name: sequence(root, name))
+    found = each_sequence(kind, names(root), lambda name: sequence(root, name))
     if not found:
-        raise FileNotFoundError(f"{root} holds no sequences of frames with masks; run: {prepare} --root {root}")
+        raise FileNotFoundError(f"{root} holds no complete sequences; run: {prepare} --root {root}")
     return found
+
+
+def without_broken(found: Sequence[Files], *, name: str) -> list[Files]:
+    """The sequences that can be used, for training on the data set `name`; a warning says how many are left out."""
+    broken = [files for files in found if files.problem is not None]
+    if broken:
+        counted = f"{len(broken)} of {len(found)} sequences"
+        _log.warning("%s: %s are left out; the first: %s", name, counted, broken[0].problem)
+    return [files for files in found if files.problem is None]
