@@ -45,7 +45,8 @@ class Measurement:
 def main(arguments: list[str] | None = None) -> int:
     """Measure the chosen rows, print a table, write JSON."""
     options = _parse(arguments)
-    settings = [Setting(frames, *options.size, options.threads) for frames in options.frames]
+    height, width = options.size
+    settings = [Setting(frames, height, width, options.threads) for frames in options.frames]
     machine = {**describe_machine(settings[0]), "calibration_gflops": round(calibrate(settings[0]), 1)}
     print("  ".join(f"{key}: {value}" for key, value in machine.items()))
     measurements: list[Measurement] = []
