@@ -107,7 +107,7 @@ class Inspect:
             for name, checked in results.items()
         ]
         sentences = [
-            f"{finding.verdict.name}  {name}  {finding.check}: {finding.sentence}"
+            f"{finding.verdict.name} {name} {finding.check}: {finding.sentence}"
             for level in (Verdict.FAIL, Verdict.WARN)
             for name, checked in results.items()
             for finding in checked.findings
@@ -134,7 +134,7 @@ class Inspect:
         }
         self.folder.write_metrics(summary)
         if counts["FAIL"]:
-            raise Incomplete(f"{counts['FAIL']} of {len(results)} samples FAIL; first: {sentences[0][6:]}")
+            raise Incomplete(f"{counts['FAIL']} of {len(results)} samples FAIL; first: {sentences[0][5:]}")
         return summary
 
 
