@@ -79,8 +79,19 @@ class GeometrySequences:
         return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
 
     def cameras(self, index: int) -> Cameras:
-        """camera_to_world [N, 4, 4] and intrinsics [N, 3, 3] of sequence `index`, float64; None: not known."""
-        return self._intact(index).cameras()
+        """camera_to_world [N, 4, 4] and intrinsics [N, 3, 3] of sequence `index`, float64; None: not known.
+
+        A ValueError if there is not one per image.
+        """
+        files = self._intact(index)
+        cameras = files.cameras()
+        for what, found in (("poses", cameras.camera_to_world), ("intrinsics", cameras.intrinsics)):
+            if found is not None and len(found) != len(files.images):
+                raise ValueError(
+                    f"{files.name} of {self.name} has {len(found)} {what} for {len(files.images)} images; prepare it "
+                    "again, into an empty folder"
+                )
+        return cameras
 
     def _intact(self, index: int) -> GeometryFiles:
         """The files of sequence `index`; its problem as a ValueError if it has one."""

@@ -80,3 +80,9 @@ def test_a_data_set_without_depth_or_cameras(images: tuple[Path, ...]) -> None:
     assert (clip.depth, clip.valid, clip.camera_to_world, clip.intrinsics) == (None, None, None, None)
     with pytest.raises(ValueError, match=r"toy has no depth \(one\)"):
         data.depth(0, 0)
+
+
+def test_another_number_of_poses_is_refused(images: tuple[Path, ...]) -> None:
+    data = sequences(images[:2], None)
+    with pytest.raises(ValueError, match="one of toy has 3 poses for 2 images; prepare it again"):
+        data.cameras(0)
