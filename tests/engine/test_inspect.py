@@ -136,8 +136,9 @@ def test_the_command_line(tmp_path: Path) -> None:
 def test_nonsense_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="samples=0 and max_frames=8 must both be at least 1"):
         task({"train": SCENES}, tmp_path, samples=0)
-    with pytest.raises(ValueError, match="neither a train nor an eval part"):
+    with pytest.raises(ValueError, match="this data option has no part train or eval to look at"):
         task({"root": "x"}, tmp_path)
+    assert list(task({"train": SCENES, "eval": SCENES}, tmp_path, parts=["eval"]).sets) == ["eval"]
 
 
 def test_a_benchmark_on_disk_with_one_broken_sequence(tmp_path: Path) -> None:
