@@ -8,7 +8,7 @@ FAIL the run ends as incomplete, and its exit status says so.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class Inspect:
-    """The task. data: "train" and "eval", as far as they are there: data sets, mixtures, or mappings of named ones.
+    """The task. data: has some of `parts`: data sets, mixtures, or mappings of named ones.
 
     flow: estimates the flow of samples that have no true one; None leaves them without. samples: of every data set,
     evenly spread; max_frames: of every sample, from its first on.
@@ -39,6 +39,7 @@ class Inspect:
         data: Mapping[str, Any],
         *,
         output: str | Path,
+        parts: Sequence[str] = ("train", "eval"),
         flow: Callable[[Clip], Flow] | None = None,
         samples: int = 4,
         max_frames: int = 8,
@@ -46,9 +47,9 @@ class Inspect:
     ) -> None:
         if samples < 1 or max_frames < 1:
             raise ValueError(f"samples={samples} and max_frames={max_frames} must both be at least 1")
-        self.sets = dict(named_sets({part: data[part] for part in ("train", "eval") if data.get(part) is not None}))
+        self.sets = dict(named_sets({part: data[part] for part in parts if data.get(part) is not None}))
         if not self.sets:
-            raise ValueError("this data option has neither a train nor an eval part to look at")
+            raise ValueError(f"this data option has no part {' or '.join(parts)} to look at")
         self.folder = RunFolder(output)
         self.flow = flow
         self.samples = samples
@@ -107,7 +108,7 @@ class Inspect:
             for name, checked in results.items()
         ]
         sentences = [
-            f"{finding.verdict.name}  {name}  {finding.check}: {finding.sentence}"
+            f"{finding.verdict.name} {name} {finding.check}: {finding.sentence}"
             for level in (Verdict.FAIL, Verdict.WARN)
             for name, checked in results.items()
             for finding in checked.findings
@@ -134,7 +135,7 @@ class Inspect:
         }
         self.folder.write_metrics(summary)
         if counts["FAIL"]:
-            raise Incomplete(f"{counts['FAIL']} of {len(results)} samples FAIL; first: {sentences[0][6:]}")
+            raise Incomplete(f"{counts['FAIL']} of {len(results)} samples FAIL; first: {sentences[0][5:]}")
         return summary
 
 

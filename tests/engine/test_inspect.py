@@ -27,7 +27,10 @@ from motion4d.geometry.projection import project, transform_points
 from motion4d.io.ply import read_ply
 from motion4d.io.video import read_video
 from motion4d.layouts.davis import davis_all
+from prepare import sintel as prepare_sintel
+from prepare.procedural import LAYOUTS
 from tests.engine.davis_like import write_davis_like
+from tests.prepare.exported import prepare, truth
 
 CONF = Path(__file__).parents[2] / "conf"
 SCENES = ProceduralClips(4, num_frames=4, height=48, width=64, seed=1)
@@ -133,5 +136,22 @@ def test_the_command_line(tmp_path: Path) -> None:
 def test_nonsense_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="samples=0 and max_frames=8 must both be at least 1"):
         task({"train": SCENES}, tmp_path, samples=0)
-    with pytest.raises(ValueError, match="neither a train nor an eval part"):
+    with pytest.raises(ValueError, match="this data option has no part train or eval to look at"):
         task({"root": "x"}, tmp_path)
+    assert list(task({"train": SCENES, "eval": SCENES}, tmp_path, parts=["eval"]).sets) == ["eval"]
+
+
+def test_a_benchmark_on_disk_with_one_broken_sequence(tmp_path: Path) -> None:
+    layout = LAYOUTS["sintel"]
+    layout.write(truth(), tmp_path / "source")
+    sources = [tmp_path / "source" / name for name in layout.sources]
+    assert prepare(prepare_sintel.DATASET, sources, tmp_path / "sintel") == 0
+    words = ["task=inspect", "data=sintel", "data.sequences=all", f"data.root={tmp_path / 'sintel'}"]
+    words += ["flow=dis_fine", "runtime.device=cpu", f"output={tmp_path / 'out'}"]
+    metrics = build(compose(CONF, words).task).run()
+    assert metrics["main"]["PASS"] == 2
+    checks = metrics["samples"]["eval/0000_procedural0000"]["checks"]
+    assert {"depth", "poses", "intrinsics", "cameras", "depth seen again"} <= set(checks)
+    next(tmp_path.glob("sintel/training/depth/procedural0001/*3.dpt")).unlink()
+    with pytest.raises(Incomplete, match=r"1 of 2 samples FAIL; first: eval/1 reading: frames lack their depth in"):
+        build(compose(CONF, words).task).run()

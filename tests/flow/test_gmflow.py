@@ -10,7 +10,7 @@ from torch import Tensor
 
 from motion4d.clip import Clip
 from motion4d.flow.fitting import Landscape, Resize
-from motion4d.flow.gmflow import gmflow, unimatch
+from motion4d.flow.gmflow import CHANNELS, GmFlow, gmflow, unimatch
 from motion4d.flow.gmflow_plain import plain_gmflow_clip
 from motion4d.flow.gmflow_transformer import from_windows, shift_mask, to_windows
 from motion4d.flow.matching import FlowPropagation, match_globally, match_locally, warp
@@ -40,6 +40,35 @@ def test_matching_finds_sign_axis_and_both_directions() -> None:
     forward, backward = match_globally(first, second, memory_limit=2**20).chunk(2)
     for field, wanted in ((forward, truth), (backward, -truth), (match_locally(first, second, radius=3), truth)):
         torch.testing.assert_close(field[..., 3:-3, 3:-3], wanted.expand(2, 2, 6, 9), atol=1e-3, rtol=0)
+
+
+@torch.no_grad()
+def matcher(manifest: str) -> GmFlow:
+    """A network that only compares surroundings: its transformer adds nothing, its features are unmistakable, its
+    propagation keeps to itself, its refinement corrects nothing."""
+    network = seeded_network(manifest)
+    assert isinstance(network, GmFlow)
+    for name, parameter in network.transformer.named_parameters():
+        if "norm" in name:
+            parameter.zero_()
+    network.feature_encoder.conv.weight *= 200
+    network.feature_encoder.conv.bias.zero_()
+    for projection in (network.feature_flow_attn.q_proj, network.feature_flow_attn.k_proj):
+        projection.weight.copy_(torch.eye(CHANNELS))
+        projection.bias.zero_()
+    if network.update_block is not None:
+        for parameter in network.update_block.flow_head.parameters():
+            parameter.zero_()
+    return network
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS)
+def test_the_whole_network_finds_a_translation(manifest: str) -> None:
+    """Not its accuracy, which only trained weights have: sign, axes, direction and scale from frames to flow."""
+    flow = matcher(manifest)(moving_texture(128, 192, u=8, v=-16, frames=2))
+    for field, sign in ((flow.forward, 1), (flow.backward, -1)):
+        error = (field - sign * torch.tensor([8.0, -16.0]).view(2, 1, 1)).norm(dim=2)[..., 40:-40, 40:-40]
+        assert (error < 0.5).float().mean() > 0.35  # of any other whole translation: none
 
 
 def test_matching_everything_needs_little_memory() -> None:

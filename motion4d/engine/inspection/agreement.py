@@ -6,6 +6,7 @@ as most of them stand still. Disagreement is explained by a usual slip (motion4d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 
 import torch
@@ -29,8 +30,10 @@ _CONFLICT_PASSES = 0.1  # share of points that lie in front of what is seen ther
 
 
 def has_cameras(clip: Clip) -> bool:
-    """Whether the clip has depth, poses and intrinsics."""
-    return clip.depth is not None and clip.camera_to_world is not None and clip.intrinsics is not None
+    """Whether the clip has depth, and poses and intrinsics that can be inverted."""
+    if clip.depth is None or clip.camera_to_world is None or clip.intrinsics is None:
+        return False
+    return all(bool((torch.linalg.det(m.double()).abs() > 0).all()) for m in (clip.camera_to_world, clip.intrinsics))
 
 
 def check_flow(clip: Clip, flow: Flow) -> tuple[Finding, Flow]:
@@ -45,32 +48,22 @@ def check_flow(clip: Clip, flow: Flow) -> tuple[Finding, Flow]:
     if flow.backward is not None:
         values["consistent_share"] = float(both_consistent(flow)[0].float().mean())
     if len(points.frame) < _FEW:
-        return Finding(
-            "flow", Verdict.PASS, "next to nothing moves in the images: the flow is not tested", values
-        ), flow
+        sentence = "next to nothing moves in the images: the flow is not tested"
+        return Finding("flow", Verdict.PASS, sentence, values), flow
     step = points.of(field)
-    before = _colour_errors(images, points, step)
+
+    def errors_of(other: Tensor) -> Tensor:
+        return _colour_errors(images, points, other)
+
+    before = errors_of(step)
     values["colour_error"] = float(before.nanmedian())
-    factor = best_factor(lambda k: float(_colour_errors(images, points, step * k).nan_to_num(1).mean()), decades=1)
-    changes = {
-        "the flow's sign is flipped": lambda f: -f,
-        "the sign of the flow's u is flipped": lambda f: f * _pair(f, -1, 1),
-        "the sign of the flow's v is flipped": lambda f: f * _pair(f, 1, -1),
-        "the flow's components are exchanged: u comes second": lambda f: f.flip(-3),
-    }
-    if not 0.8 < factor < 1.25:
-        changes[f"the flow is {1 / factor:.3g} times too long: it belongs to images of another size"] = lambda f: (
-            f * factor
-        )
-    wins = {
-        text: preferred(before, _colour_errors(images, points, change(step[..., None, None])[..., 0, 0]))
-        for text, change in changes.items()
-    }
+    factor = best_factor(lambda k: float(errors_of(step * k).nan_to_num(1).mean()), decades=1)
+    changes = _undone_slips(factor)
+    wins = {text: preferred(before, errors_of(change(step.mT).mT)) for text, change in changes.items()}
     named = max(wins, key=wins.__getitem__)
     if wins[named] > _PREFERRED:
         sentence = f"{named} (the images' colours agree better without that)"
-        backward = None if flow.backward is None else changes[named](flow.backward)
-        return Finding("flow", Verdict.FAIL, sentence, values), Flow(changes[named](flow.forward), backward)
+        return Finding("flow", Verdict.FAIL, sentence, values), _changed(flow, changes[named])
     consistent = values.get("consistent_share", 1.0)
     if consistent < 0.3:
         sentence = f"there and back ends elsewhere for {1 - consistent:.0%} of the pixels"
@@ -219,5 +212,25 @@ def _images_prefer(rig: Rig, other: Rig, clip: Clip, points: Points) -> bool:
     return preferred(*errors) > _PREFERRED
 
 
-def _pair(like: Tensor, u: float, v: float) -> Tensor:
-    return like.new_tensor([u, v])[:, None, None]
+def _changed(flow: Flow, change: Callable[[Tensor], Tensor]) -> Flow:
+    """The flow with a change of its components [2, ...]."""
+    return flow._map(lambda maps: change(maps.movedim(2, 0)).movedim(0, 2))
+
+
+def _undone_slips(factor: float) -> dict[str, Callable[[Tensor], Tensor]]:
+    """What may be wrong with a flow -> what undoes it, on [2, ...]; factor: by which the images agree best."""
+
+    def times(u: float, v: float) -> Callable[[Tensor], Tensor]:
+        return lambda flow: torch.stack((u * flow[0], v * flow[1]))
+
+    slips = {
+        "the flow's sign is flipped": times(-1, -1),
+        "the sign of the flow's u is flipped": times(-1, 1),
+        "the sign of the flow's v is flipped": times(1, -1),
+        "the flow's components are exchanged: u comes second": lambda flow: flow.flip(0),
+    }
+    if not 0.8 < factor < 1.25:
+        slips[f"the flow is {1 / factor:.3g} times too long: it belongs to images of another size"] = times(
+            factor, factor
+        )
+    return slips

@@ -63,7 +63,7 @@ def _agreement(clip: Clip, before: list[Finding]) -> list[Finding]:
         findings.append(finding)
         is_exact = finding.verdict != Verdict.FAIL  # what is left of it is near the truth
     broken = {finding.check for finding in before if finding.verdict == Verdict.FAIL}
-    # cameras that are no cameras cannot carry a point; a sample that is wrong in one field is said to be so already
+    # what is wrong in itself is said already, and cannot carry a point
     if not has_cameras(clip) or "poses" in broken or not usable_depth(clip).any():
         return findings
     agrees = True

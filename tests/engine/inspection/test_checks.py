@@ -96,6 +96,14 @@ def test_good_samples_pass(index: int, with_flow: bool) -> None:
     assert findings["depth"].values["positive_share"] == 1
 
 
+@pytest.mark.parametrize("field", ["intrinsics", "camera_to_world", "depth"])
+def test_what_is_no_camera_carries_nothing(field: str) -> None:
+    for number in (0.0, float("nan")):
+        findings = named(changed(**{field: lambda values, number=number: torch.full_like(values, number)})(sample()))
+        assert overall(findings.values()) == Verdict.FAIL
+        assert "cameras" not in findings
+
+
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_slip_is_named(slip: str) -> None:
     change, check, sentence = SLIPS[slip]
