@@ -44,7 +44,7 @@ def test_frames_depth_and_cameras_go_together(tmp_path: Path) -> None:
     assert len(data) == sum(counts)
     seen = set()
     for index in range(len(data)):
-        clip = data[index]
+        clip = data.shaped(index, BatchShape(2, (6, 8)))
         assert clip.depth is not None
         assert clip.camera_to_world is not None
         assert clip.intrinsics is not None
@@ -53,8 +53,9 @@ def test_frames_depth_and_cameras_go_together(tmp_path: Path) -> None:
         assert clip.depth[0, :, 0, 0].tolist() == [1 + k for k in frames]
         assert clip.camera_to_world[0, :, 0, 3].tolist() == frames
         assert clip.intrinsics[0, :, 0, 0].tolist() == [10 + k for k in frames]
-        seen.add((clip.sources[0].sequence, *frames[:2]))
+        seen.add((clip.sources[0].sequence, *frames))
     assert len(seen) == len(data)
+    assert data[0].num_frames == 3
     assert data.shaped(0, BatchShape(6, (12, 4))).images.shape == (1, 6, 3, 12, 4)
     with pytest.raises(IndexError, match="clip 14 of 14"):
         data[14]
