@@ -41,6 +41,8 @@ def jobs(sources: Sequence[Path], options: argparse.Namespace) -> Iterator[Job]:
         if not isinstance(content, dict):
             raise ValueError(f"{path} is no annotation of sequences")
         for sequence, frames in sorted(content.items()):
+            if Path(sequence).name != sequence:  # it becomes a folder's name
+                raise ValueError(f"{path} has a sequence of the name {sequence!r}, which is no name of a folder")
             name = f"{named['split']}/{named['category']}/{sequence}"
             yield Job(name, partial(_files, images, name, frames))
 

@@ -60,7 +60,9 @@ def points(record: bytes) -> NDArray[np.float32]:
     calibrations = inner(_given(context, 3, "laser calibrations"))
     parts = []
     for laser in lasers:
-        (calibration,) = _named(calibrations, integers(laser[1])[0], "calibration of a laser")
+        (calibration,) = _named(
+            calibrations, integers(_given(laser, 1, "name of a laser"))[0], "calibration of a laser"
+        )
         (image_of_ranges,) = inner(_given(laser, 2, "first return"))
         projection = _integer_matrix(_given(image_of_ranges, 3, "camera projection"))
         ranges = _matrix(_given(image_of_ranges, 2, "range image"))[..., 0]
@@ -105,14 +107,18 @@ def _matrix(compressed: list[Value]) -> Matrix:
     """MatrixFloat behind zlib."""
     content = _decompressed(compressed)
     (shape,) = inner(_given(content, 2, "shape"))
-    return numbers(_given(content, 1, "data"), "<f4").astype(np.float64).reshape(integers(shape[1]))
+    return (
+        numbers(_given(content, 1, "data"), "<f4")
+        .astype(np.float64)
+        .reshape(integers(_given(shape, 1, "size of a matrix")))
+    )
 
 
 def _integer_matrix(compressed: list[Value]) -> NDArray[np.int64]:
     """MatrixInt32 behind zlib."""
     content = _decompressed(compressed)
     (shape,) = inner(_given(content, 2, "shape"))
-    return integers(_given(content, 1, "data")).reshape(integers(shape[1]))
+    return integers(_given(content, 1, "data")).reshape(integers(_given(shape, 1, "size of a matrix")))
 
 
 def _decompressed(compressed: list[Value]) -> Fields:

@@ -26,7 +26,10 @@ class Weighted:
         self.ends = list(accumulate(lengths[name] for name in self.datasets))
 
     def __len__(self) -> int:
-        """The sum of the declared lengths."""
+        """The sum of the declared lengths; an error if a dataset is missing or empty, before a training begins."""
+        empty = [name for name, clips in self.datasets.items() if len(clips) == 0]
+        if empty:
+            raise ValueError(f"the datasets {', '.join(empty)} of the mixture have no clips; give them the length 0")
         return self.ends[-1]
 
     def __getitem__(self, index: int) -> Clip:

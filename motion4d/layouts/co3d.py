@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from motion4d.io.float_images import read_half_png
 from motion4d.io.labels import read_labels
 from motion4d.layouts.camera_files import FILE, read_cameras
-from motion4d.layouts.folders import folder_names
-from motion4d.layouts.frame_files import frames_in, some_missing
+from motion4d.layouts.folders import folder_names, some
+from motion4d.layouts.frame_files import frames_in
 from motion4d.layouts.geometry import GeometryFiles
 from motion4d.layouts.listing import listed
 
@@ -58,8 +58,8 @@ def sequence_files(root: Path, name: str) -> GeometryFiles:
     """One sequence; every frame has depth and its mask. A FileNotFoundError names what is missing."""
     folder = root / name
     images = frames_in(folder / IMAGES, name, prepare=PREPARE)
-    some_missing([depth_file(folder, image) for image in images], "depth", prepare=PREPARE)
-    some_missing([mask_file(folder, image) for image in images], "depth mask", prepare=PREPARE)
+    _check_beside([depth_file(folder, image) for image in images], "depth")
+    _check_beside([mask_file(folder, image) for image in images], "depth mask")
     cameras = partial(read_cameras, folder / FILE, [image.stem for image in images])
     return GeometryFiles(name, images, partial(_read_depth, folder, images), cameras, sparse=True)
 
@@ -72,6 +72,15 @@ def depth_file(folder: Path, image: Path) -> Path:
 def mask_file(folder: Path, image: Path) -> Path:
     """The mask of that depth."""
     return folder / MASKS / f"{image.stem}.png"
+
+
+def _check_beside(files: Sequence[Path], what: str) -> None:
+    """A FileNotFoundError names the frames that lack their `what`; one look into the folder, for millions of frames."""
+    folder = files[0].parent
+    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    missing = [file.name for file in files if file.name not in present]
+    if missing:
+        raise FileNotFoundError(f"frames lack their {what} in {folder}: {some(missing)}; run: {PREPARE}")
 
 
 def _read_depth(folder: Path, images: Sequence[Path], frame: int) -> NDArray[np.float32]:

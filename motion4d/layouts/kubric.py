@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def sequence_files(root: Path, name: str) -> GeometryFiles:
     depth = same_number(images, folder, ".tiff", "depth", prepare=PREPARE)
     numbers = [number_of(image.stem) for image in images]
     cameras = partial(read_cameras, folder / METADATA, images[0], numbers)
-    return GeometryFiles(name, images, partial(_read_depth, depth, folder / METADATA, images[0]), cameras)
+    return GeometryFiles(name, images, _Depth(depth, folder / METADATA), cameras)
 
 
 def read_cameras(metadata: Path, image: Path, numbers: Sequence[int]) -> Cameras:
@@ -87,11 +88,21 @@ def ray_lengths(size: tuple[int, int], matrix: NDArray[np.float64]) -> NDArray[n
     return np.sqrt(1 + x**2 + y[:, None] ** 2)
 
 
-def _read_depth(files: Sequence[Path], metadata: Path, image: Path, frame: int) -> NDArray[np.float32]:
-    """Distances -> z."""
-    distance = read_float_tiff(files[frame])
-    matrix = intrinsics(float(_camera(metadata)["field_of_view"]), distance.shape)
-    return (distance / ray_lengths(distance.shape, matrix)).astype(np.float32)
+@dataclass(frozen=True)
+class _Depth:
+    """Frame number -> z; the files hold distances."""
+
+    files: tuple[Path, ...]
+    metadata: Path
+
+    @cached_property
+    def field_of_view(self) -> float:
+        return float(_camera(self.metadata)["field_of_view"])
+
+    def __call__(self, frame: int) -> NDArray[np.float32]:
+        distance = read_float_tiff(self.files[frame])
+        matrix = intrinsics(self.field_of_view, distance.shape)
+        return (distance / ray_lengths(distance.shape, matrix)).astype(np.float32)
 
 
 def _camera(metadata: Path) -> dict[str, Any]:

@@ -10,8 +10,9 @@ A sequence is called SEQUENCE/EYE. The right eye is BASELINE metres to the right
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def sequence_files(root: Path, name: str) -> GeometryFiles:
     images = frames_in(folder / frames(eye), name, prepare=PREPARE)
     depth = same_number(images, folder / disparities(eye), ".dsp5", "disparity", prepare=PREPARE)
     cameras = partial(read_cameras, folder / CAMERAS, eye, len(images))
-    return GeometryFiles(name, images, partial(_read_depth, depth, cameras), cameras)
+    return GeometryFiles(name, images, _Depth(depth, cameras), cameras)
 
 
 def frames(eye: str) -> str:
@@ -76,13 +77,24 @@ def read_cameras(folder: Path, eye: str, count: int) -> Cameras:
     return Cameras(poses, matrices)
 
 
-def _read_depth(files: Sequence[Path], cameras: partial[Cameras], frame: int) -> NDArray[np.float32]:
-    """Every second sample, as z = baseline * fx / disparity."""
-    matrices = cameras().intrinsics
-    assert matrices is not None
-    disparity = np.abs(read_dsp5(files[frame])[::2, ::2])
-    known = np.isfinite(disparity) & (disparity > 0)
-    return np.where(known, BASELINE * matrices[frame, 0, 0] / np.where(known, disparity, 1), 0).astype(np.float32)
+@dataclass(frozen=True)
+class _Depth:
+    """Frame number -> z: every second sample of the disparity, as baseline * fx / disparity."""
+
+    files: tuple[Path, ...]
+    cameras: Callable[[], Cameras]
+
+    @cached_property
+    def focal(self) -> NDArray[np.float64]:
+        matrices = self.cameras().intrinsics
+        assert matrices is not None
+        return matrices[:, 0, 0]
+
+    def __call__(self, frame: int) -> NDArray[np.float32]:
+        disparity = np.abs(read_dsp5(self.files[frame])[::2, ::2])
+        known = np.isfinite(disparity) & (disparity > 0)
+        depth = BASELINE * self.focal[frame] / np.where(known, disparity, 1)
+        return np.where(known, depth, 0).astype(np.float32)
 
 
 def _numbers(path: Path, wanted: int) -> NDArray[np.float64]:
