@@ -165,14 +165,24 @@ class Reconstruct:
         reconstruction_heads(self.model.backbone.available_heads)
 
     def _load_weights(self) -> None:
-        if needs_weights(self.model):
-            load_task_weights(
-                self.model,
-                checkpoint=self.checkpoint,
-                default="none" if self.pretrained else "shipped",
-                shipped=self.shipped,
-                pretrained=self.pretrained,
-            )
+        default = "none" if self.pretrained else "shipped"
+        try:
+            if needs_weights(self.model):
+                load_task_weights(
+                    self.model,
+                    checkpoint=self.checkpoint,
+                    default=default,
+                    shipped=self.shipped,
+                    pretrained=self.pretrained,
+                )
+        except ValueError as error:
+            if default != "shipped" or self.checkpoint not in (None, "auto"):
+                raise
+            raise ValueError(
+                f"the weights that ship with the package, {self.shipped}, are not those of this network; give "
+                "pretrained.backbone=FILE (python -m prepare.weights brings published ones), checkpoint=FILE or a run "
+                "folder, or checkpoint=none for untrained weights"
+            ) from error
         prepare_inference(self.model, self.runtime)
 
     def _settings(self, source: FrameSource) -> dict[str, Any]:

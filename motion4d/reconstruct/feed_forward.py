@@ -142,8 +142,8 @@ def reconstruction_heads(available: Collection[str]) -> set[str]:
     if lacking:
         raise CapabilityError(
             f"a reconstruction needs the heads pose and depth or points, but this backbone has no "
-            f"{' and no '.join(lacking)}; build it with backbone.heads=[points,pose,depth] ([points,pose,confidence] "
-            "for the Pi3 family) and weights that were trained with them"
+            f"{' and no '.join(lacking)}; choose +experiment=page4d, which is small, or build it with "
+            "backbone.heads=[pose,depth] (the Pi3 family: [points,pose,confidence]) and weights that were trained so"
         )
     return {"pose", dense} | ({"confidence"} & set(available))
 

@@ -25,7 +25,7 @@ from motion4d.io.images import read_image
 from motion4d.io.ply import read_ply
 from motion4d.io.tum_files import read_poses
 from motion4d.io.video import probe_video
-from motion4d.io.weights import write_safetensors
+from motion4d.io.weights import WeightsError, write_safetensors
 from motion4d.reconstruct.cloud import PointFilter
 from tests.engine.toy import Brightness
 from tests.io.media import make_frames, make_video, truncate
@@ -243,7 +243,7 @@ def test_bad_settings_and_places(tmp_path: Path, walk: Path) -> None:
         reconstruct(None, tmp_path / "out").run()
     with pytest.raises(ValueError, match="choose model=geometry"):
         reconstruct(walk, tmp_path / "out", model=Brightness()).run()
-    with pytest.raises(CapabilityError, match="no pose; build it with"):
+    with pytest.raises(CapabilityError, match="no pose; choose .* or build it with"):
         reconstruct(walk, tmp_path / "out", model=WindowedTruth(Truth(2), heads=("depth",))).run()
     with pytest.raises(ValueError, match="overlap must be at least 1"):
         reconstruct(walk, tmp_path / "out", window=Window(4, 0)).run()
@@ -280,6 +280,32 @@ def test_three_lines_of_python(tmp_path: Path, walk: Path) -> None:
         reconstruct_video(tmp_path / "in", model=WindowedTruth(truth))
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["backbone=pi3_small"], "no points and no pose"),
+        (["backbone=vggt_small", "backbone.heads=[pose,depth]"], "python -m prepare.weights|no weights ship"),
+        (["backbone=vggt", "backbone.track_head=null", "pretrained.backbone=nowhere.pt"], "are not at nowhere.pt"),
+        (["+experiment=geomotion"], "choose model=geometry"),
+    ],
+)
+def test_a_network_that_cannot_be_used_is_one_sentence(
+    tmp_path: Path, walk: Path, words: list[str], sentence: str
+) -> None:
+    config = composed("task=reconstruct", f"input={walk}", f"output={tmp_path / 'out'}", "runtime.device=cpu", *words)
+    with torch.device("meta"):
+        task = build(config.task)
+    with pytest.raises((ValueError, FileNotFoundError), match=sentence):
+        task.run()
+    assert everything_in(tmp_path / "out") == set()
+
+
+def composed(*words: str):
+    register_resolvers()
+    with initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base="1.3"):
+        return compose("config", overrides=list(words))
+
+
 SMALL = {
     "vggt_small": "[pose,depth]",
     "page4d_small": "[pose,points]",
@@ -290,7 +316,6 @@ SMALL = {
 
 @pytest.mark.parametrize("backbone", SMALL)
 def test_the_command_takes_every_backbone_and_its_weights(tmp_path: Path, walk: Path, backbone: str) -> None:
-    register_resolvers()
     words = ["task=reconstruct", f"input={walk}", f"output={tmp_path / 'out'}", f"backbone={backbone}"]
     words += [f"backbone.heads={SMALL[backbone]}", "model.framing.pixel_limit=4096", "runtime.device=cpu"]
     words += [
@@ -302,8 +327,7 @@ def test_the_command_takes_every_backbone_and_its_weights(tmp_path: Path, walk: 
     if backbone.startswith("pi3"):  # its heads at a small size
         words += ["++backbone.head_dim=32", "++backbone.head_depth=1", "++backbone.head_heads=2"]
         words += ["++backbone.pixel_dim=32", "++backbone.camera_dim=16"]
-    with initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base="1.3"):
-        config = compose("config", overrides=[*words, "runtime.precision=bf16"])
+    config = composed(*words, "runtime.precision=bf16")
     write_safetensors(tmp_path / "w.safetensors", build(config.backbone).state_dict())
     (summary,) = build(config.task).run().values()
     assert everything_in(tmp_path / "out") == ALWAYS | depth_pngs()
@@ -311,3 +335,14 @@ def test_the_command_takes_every_backbone_and_its_weights(tmp_path: Path, walk: 
     assert summary["unit"] == ("metre" if backbone == "pi3x_small" else "arbitrary")
     _, poses = read_poses(tmp_path / "out" / "trajectory.txt")
     np.testing.assert_allclose(poses[0], np.eye(4), atol=1e-6)
+
+
+def test_weights_of_page4d_are_not_vggts(tmp_path: Path, walk: Path) -> None:
+    words = ["task=reconstruct", f"input={walk}", f"output={tmp_path / 'out'}", "backbone.heads=[pose,depth]"]
+    words += [f"pretrained.backbone={tmp_path / 'w.safetensors'}", "model.framing.pixel_limit=1024"]
+    page4d, vggt = (composed(*words, f"backbone={name}") for name in ("page4d_small", "vggt_small"))
+    write_safetensors(tmp_path / "w.safetensors", build(page4d.backbone).state_dict())
+    with pytest.raises(WeightsError, match="it looks like Page4D; you chose VGGT"):
+        build(vggt.task).run()
+    write_safetensors(tmp_path / "w.safetensors", build(vggt.backbone).state_dict())
+    assert list(build(page4d.task).run()) == ["walk"]  # its mask head starts untrained, and the log says so
