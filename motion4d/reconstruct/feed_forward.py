@@ -114,7 +114,7 @@ def stream_geometry(
     heads = reconstruction_heads(model.backbone.available_heads)
     recent: list[PlacedFrame] = []  # of the window before
     done = 0  # frames that were yielded
-    for start, window in _windows(frames, length, overlap):
+    for start, window in frame_windows(frames, length, overlap):
         fresh = _ask(model, window, start, heads, torch.device(device), autocast)
         if recent:
             shared = recent[start - recent[0].index :]
@@ -166,8 +166,11 @@ def align_frames(frames: Sequence[PlacedFrame], targets: Sequence[PlacedFrame]) 
     return robust_umeyama(source.double(), target.double(), weights, unit=depth.clamp_min(1e-9))
 
 
-def _windows(frames: Iterable[Tensor], length: int, overlap: int) -> Iterator[tuple[int, Tensor]]:
-    """(first index, frames [n, 3, H, W]) of windows that all have `length` frames, unless there are not so many."""
+def frame_windows(frames: Iterable[Tensor], length: int, overlap: int) -> Iterator[tuple[int, Tensor]]:
+    """Yield (first index, frames [n, 3, H, W]) of windows that share at least `overlap` frames with the one before.
+
+    All have `length` frames, unless there are not so many; the last one ends with the frames.
+    """
     latest: deque[Tensor] = deque(maxlen=length)
     seen = covered = 0
     for seen, frame in enumerate(frames, 1):

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 
 from motion4d.backbones.base import CapabilityError
 from motion4d.cli import build, register_resolvers
-from motion4d.clip import Geometry
+from motion4d.clip import Clip, Geometry, Tracks
 from motion4d.engine.errors import Incomplete
 from motion4d.engine.reconstruct import Reconstruct, reconstruct_video
 from motion4d.engine.reconstruction_results import SceneFiles
@@ -346,3 +346,52 @@ def test_weights_of_page4d_are_not_vggts(tmp_path: Path, walk: Path) -> None:
         build(vggt.task).run()
     write_safetensors(tmp_path / "w.safetensors", build(vggt.backbone).state_dict())
     assert list(build(page4d.task).run()) == ["walk"]  # its mask head starts untrained, and the log says so
+
+
+class Still:
+    """Points stay where they are; those in the upper half hide from the third frame of a window on."""
+
+    def __call__(self, clip: Clip, queries: torch.Tensor) -> Tracks:
+        positions = queries[:, None, :, 1:].repeat(1, clip.num_frames, 1, 1)
+        visible = (positions[..., 1] > SIZE[0] / 2) | (torch.arange(clip.num_frames)[:, None] < 2)
+        return Tracks(positions, visible)
+
+
+def test_tracks_lie_on_the_scene(tmp_path: Path, walk: Path) -> None:
+    truth = Truth(COUNT)
+    task = reconstruct(walk, tmp_path / "out", truth, files=SceneFiles(track_grid=4), tracker=Still())
+    (summary,) = task.run().values()
+    assert everything_in(tmp_path / "out") == ALWAYS | depth_pngs() | {"tracks.npz", "tracks.mp4"}
+    assert probe_video(tmp_path / "out" / "tracks.mp4").frames == COUNT
+    table = np.load(tmp_path / "out" / "tracks.npz")
+    track, frame, pixel, visible, world = (table[name] for name in ("track", "frame", "pixel", "visible", "world"))
+    assert summary["tracks"] == len(np.unique(track)) > 16
+    assert len({*zip(track.tolist(), frame.tolist(), strict=True)}) == len(track)  # one row per point and frame
+    long = [name for name in np.unique(track) if (track == name).sum() == COUNT]
+    assert len(long) == 8  # the lower half, from the first frame to the last
+    assert np.isnan(world[~visible]).all()
+    _, poses = read_poses(tmp_path / "out" / "trajectory.txt")
+    columns, rows = pixel[visible].round().astype(int).T
+    depth = truth.depth[frame[visible], rows, columns].numpy()
+    unit = float((truth.depth[0] / read_depth_png(_first_depth(tmp_path), per_unit=summary["depth_per_unit"])).median())
+    rays = (pixel[visible] - [15.5, 11.5]) / [30, 31]
+    local = np.concatenate((rays, np.ones((len(rays), 1))), 1) * depth[:, None] / unit
+    expected = np.einsum("pij,pj->pi", poses[frame[visible], :3, :3], local) + poses[frame[visible], :3, 3]
+    np.testing.assert_allclose(world[visible], expected, atol=2e-3)
+
+
+def _first_depth(folder: Path) -> Path:
+    return folder / "out" / "depth" / "00000.png"
+
+
+def test_trackers_by_name(tmp_path: Path, walk: Path) -> None:
+    words = ["task=reconstruct", "backbone=vggt_small", "backbone.heads=[pose,depth]", "checkpoint=none"]
+    words += ["model.framing.pixel_limit=1024", "window.length=4", "window.overlap=2", "scene.track_grid=3"]
+    words += [f"input={walk}", "runtime.device=cpu"]
+    build(composed(*words, "tracker=chained_flow", f"output={tmp_path / 'flow'}").task).run()
+    assert "tracks.npz" in everything_in(tmp_path / "flow")
+    with torch.device("meta"):
+        task = build(composed(*words, "tracker=vggt", f"output={tmp_path / 'learned'}").task)
+    with pytest.raises(FileNotFoundError, match="prepare.weights vggt` brings them, or choose tracker=chained_flow"):
+        task.run()
+    assert everything_in(tmp_path / "learned") == set()
