@@ -4,7 +4,11 @@ Frames stream through a feed-forward geometry network in windows that are aligne
 (motion4d.reconstruct.feed_forward), so the network's memory does not grow with length. A sequence that is finished is
 not computed again when the same command runs again; in a folder of sequences a broken one does not stop the others.
 
-In Python: `reconstruct_video("clip.mp4").camera_to_world`.
+In Python, with any backbone that has geometry heads:
+
+    model = GeometryModel(VGGT(), FitPixels())
+    model.backbone.load_weights("checkpoints/vggt/model.safetensors")
+    poses = reconstruct_video("clip.mp4", model=model, output="results").camera_to_world
 """
 
 from __future__ import annotations
@@ -59,8 +63,8 @@ class Reconstruct:
     """The task. checkpoint, shipped, pretrained: motion4d.engine.weights; fps, max_frames: motion4d.io.frames.
 
     model: a motion4d.models.geometry.GeometryModel. files: what is written. tracker: follows points (motion4d.tracks);
-    None: nobody does. With `pretrained`, checkpoint "auto" is
-    "none". resume: "auto" passes over sequences that were finished with the same settings; "none" computes all anew.
+    None: nobody does. With `pretrained`, checkpoint "auto" is "none". resume: "auto" passes over sequences that were
+    finished with the same settings; "none" computes all anew.
     """
 
     def __init__(
@@ -244,8 +248,8 @@ class Reconstruct:
 def reconstruct_video(
     input: str | Path,
     *,
+    model: Any,
     output: str | Path | None = None,
-    model: Any = None,
     window: Window | None = None,
     files: SceneFiles | None = None,
     runtime: Runtime | None = None,
@@ -254,8 +258,8 @@ def reconstruct_video(
 ) -> ReconstructedVideo:
     """Cameras, depth and points of one video (or folder, or glob of frames).
 
-    model: by default the small one whose weights ship with the package. output: a folder that gets the files of
-    task=reconstruct too. The result holds all frames' depth at once; for long videos use `Reconstruct`.
+    model: as in `Reconstruct`, with its weights. output: a folder that gets the files of task=reconstruct too. The
+    result holds all frames' depth at once; for long videos use `Reconstruct`.
     """
     sources = open_input(input, fps=fps, max_frames=max_frames)
     if len(sources) != 1:
