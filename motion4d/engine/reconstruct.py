@@ -170,6 +170,7 @@ class Reconstruct:
         pieces = track_source(
             self.tracker, source, side=self.files.track_grid, window=self.window, runtime=self.runtime
         )
+        _log.info("%s: cameras and depth are done; following points", source.name)
         with watch.stage("tracking"):
             return {"tracks": writer.add_tracks(pieces)}
 
