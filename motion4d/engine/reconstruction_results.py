@@ -168,6 +168,8 @@ class SceneWriter:
         turned = np.trace(poses[0, :3, :3].T @ poses[:, :3, :3], axis1=1, axis2=2)
         medians = np.median(intrinsics, axis=0)[(0, 1, 0, 1), (0, 1, 2, 2)]
         names = ("fx", "fy", "cx", "cy")
+        width_and_height = np.array(self._last.framing.native[::-1])
+        views = np.degrees(2 * np.arctan(width_and_height / 2 / medians[:2]))
         return {
             "unit": "metre" if self._last.scale_is_metric else "arbitrary",
             "network_size": list(self._last.framing.size),
@@ -175,6 +177,7 @@ class SceneWriter:
             "path_length": round(float(steps.sum()), 6),
             "largest_turn_degrees": round(float(np.degrees(np.arccos(np.clip((turned - 1) / 2, -1, 1))).max()), 3),
             "intrinsics_median": {name: round(float(value), 3) for name, value in zip(names, medians, strict=True)},
+            "field_of_view_degrees": [round(float(view), 2) for view in views],  # horizontal, vertical
             "depth_near": round(low, 6),
             "depth_far": round(high, 6),
         }

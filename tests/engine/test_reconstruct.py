@@ -86,6 +86,8 @@ def test_a_folder_of_frames_gives_cameras_depth_and_points(tmp_path: Path, walk:
     assert min(read_image(out / "contact_sheet.png").shape[:2]) > 80
     assert (summary["frames"], summary["height"], summary["width"]) == (COUNT, *SIZE)
     assert (summary["unit"], summary["warnings"]) == ("arbitrary", [])
+    views = np.degrees(2 * np.arctan([16 / 30, 12 / 31]))
+    np.testing.assert_allclose(summary["field_of_view_degrees"], views, atol=0.01)
     steps = np.linalg.norm(np.diff(truth.camera_to_world[:, :3, 3], axis=0), axis=1)
     assert summary["path_length"] * unit == pytest.approx(steps.sum(), rel=1e-3)
     assert {"reading", "model", "writing", "total"} <= summary["seconds"].keys()
