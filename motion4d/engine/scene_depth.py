@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from motion4d.framing import Framing
-from motion4d.io.arrays import write_arrays
+from motion4d.io.array_stream import stream_arrays
 from motion4d.io.depth_files import LARGEST, write_depth_png
 from motion4d.io.files import make_folder
 from motion4d.io.video import open_video_writer
@@ -78,7 +78,7 @@ class WaitingDepth:
             video = opened.enter_context(open_video_writer(folder / "depth.mp4", frame_rate=frame_rate))
             arrays = None
             if self.files.format in ("npz", "both"):
-                arrays = opened.enter_context(write_arrays(folder / "depth.npz"))
+                arrays = opened.enter_context(stream_arrays(folder / "depth.npz"))
             for name, depth in self._sized(framing):
                 video.add(self.colours(depth))
                 if arrays is not None:

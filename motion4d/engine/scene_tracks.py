@@ -21,7 +21,7 @@ from motion4d.engine.runtime import Runtime
 from motion4d.engine.segment import describe_part, place_model
 from motion4d.engine.windows import Window
 from motion4d.geometry.projection import transform_points
-from motion4d.io.arrays import write_arrays
+from motion4d.io.array_stream import stream_arrays
 from motion4d.io.frames import FrameSource
 from motion4d.io.video import open_video_writer
 from motion4d.reconstruct.feed_forward import frame_windows
@@ -86,7 +86,7 @@ def write_tracks(folder: Path, pieces: Iterator[Piece], lift: Lift, *, frame_rat
                     video.add(picture)
             shown = found.start + len(images)
     table = {name: torch.cat(parts).numpy() for name, parts in rows.items()}
-    with write_arrays(folder / "tracks.npz") as file:
+    with stream_arrays(folder / "tracks.npz") as file:
         for name, values in table.items():
             file.add(name, values)
     return len(np.unique(table["track"]))

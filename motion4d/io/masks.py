@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from motion4d.io.arrays import ArrayFile, write_arrays
+from motion4d.io.array_stream import ArrayFile, stream_arrays
 from motion4d.io.images import read_image, write_image
 
 
@@ -46,7 +46,7 @@ class ProbabilityFile:
 @contextmanager
 def write_probabilities(path: str | Path) -> Iterator[ProbabilityFile]:
     """Open an npz file for frame-by-frame writing; it appears under its name when the block ends without error."""
-    with write_arrays(path) as arrays:
+    with stream_arrays(path) as arrays:
         yield ProbabilityFile(arrays)
 
 

@@ -14,7 +14,7 @@ from motion4d.io.files import atomic_path
 
 
 class ArrayFile:
-    """An npz file that grows; made by `write_arrays`."""
+    """An npz file that grows; made by `stream_arrays`."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -26,7 +26,7 @@ class ArrayFile:
 
 
 @contextmanager
-def write_arrays(path: str | Path) -> Iterator[ArrayFile]:
+def stream_arrays(path: str | Path) -> Iterator[ArrayFile]:
     """Open an npz file for writing; it appears under its name when the block ends without error."""
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         yield ArrayFile(file)
