@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import torch
 from torch import Tensor
 
 from motion4d.backbones.base import Backbone
 from motion4d.clip import Geometry
 from motion4d.geometry.projection import intrinsics_matrix, unproject
-from motion4d.geometry.poses import se3
-
-import torch
 
 
 class ConstantGeometry(Backbone):

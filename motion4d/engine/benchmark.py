@@ -61,8 +61,7 @@ class BenchmarkGroup:
         self.protocol = protocol
         self._folder = folder
         self._predictors = {
-            model: SequencePredictor(inference, model, protocol, labelled_only)
-            for model in inference.models
+            model: SequencePredictor(inference, model, protocol, labelled_only) for model in inference.models
         }
 
     def __len__(self) -> int:

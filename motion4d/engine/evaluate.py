@@ -33,8 +33,9 @@ class Evaluate:
     """The task. data: has "eval", a data set of sequences or a mapping group -> data set.
 
     A data set is clips that lie in memory, or one on disk with protocols of its own. evaluation: what is scored, and
-    how; None: motion masks. baselines: name -> other models with the same interface; None leaves one out. refine: makes better masks of what our model says
-    (motion4d.refine), not of the baselines. checkpoint, shipped: engine.weights. pictures: number of sequences drawn.
+    how; None: motion masks. baselines: name -> other models with the same interface; None leaves one out. refine: makes
+    better masks of what our model says (motion4d.refine), not of the baselines. checkpoint, shipped: engine.weights.
+    save_predictions: of clips in memory, too. pictures: number of sequences drawn.
     """
 
     is_distributed = True

@@ -41,9 +41,12 @@ class Group(Protocol):
 
 
 class Scoring(Protocol):
-    """What Evaluate needs of an evaluation. figures: what the rows of its groups hold."""
+    """What Evaluate needs of an evaluation."""
 
-    figures: Figures
+    @property
+    def figures(self) -> Figures:
+        """What the rows of its groups hold."""
+        ...
 
     def groups(self, data: Mapping[str, Any], inference: Inference, folder: Path, *, save_all: bool) -> list[Group]:
         """A group for each data set of `data`, by the name for tables ("": each clip's own).
@@ -68,7 +71,10 @@ class Evaluation:
     labelled_only: bool = False
     protocol: str | None = None
 
-    figures = MASK_FIGURES
+    @property
+    def figures(self) -> Figures:
+        """See Scoring."""
+        return MASK_FIGURES
 
     def __post_init__(self) -> None:
         if self.interleave < 1:

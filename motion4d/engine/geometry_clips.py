@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,11 @@ import torch
 
 from motion4d.clip import Clip, Source
 from motion4d.data.sampling import Clips
+from motion4d.engine.geometry_pictures import geometry_picture
 from motion4d.engine.geometry_prediction import PredictedGeometry, predict_geometry
 from motion4d.engine.geometry_scoring import score_sequence
 from motion4d.engine.inference import Inference
+from motion4d.engine.pictures import Picture, image_bytes
 from motion4d.engine.report import Report
 from motion4d.metrics.depth_protocols import DepthProtocol
 
@@ -50,6 +51,14 @@ class GeometryClipGroup:
 
     def finish(self, report: Report) -> None:
         """Nothing is left to do: the means follow from the rows."""
+
+    def picture(self, index: int) -> Picture:
+        """Depth and trajectories of every model beside the truth."""
+        clip = self.clips[index]
+        said = {name: self._predict(name, clip) for name in self.inference.models}
+        poses = None if clip.camera_to_world is None else clip.camera_to_world[0].double().numpy()
+        depth = None if clip.depth is None else true_depth(clip)
+        return geometry_picture(self._source(clip, index), image_bytes(clip), said, self.protocol, depth, poses)
 
     def _row(self, model: str, clip: Clip, source: Source) -> dict[str, Any]:
         depth = None if clip.depth is None else true_depth(clip)

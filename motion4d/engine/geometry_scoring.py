@@ -44,7 +44,8 @@ def score_sequence(
         raise ValueError("the sequence has neither depth nor cameras to compare with")
     row: dict[str, Any] = {"frames": len(predicted.depth)}
     if depth is not None:
-        row |= protocol.average(protocol.score(predicted.depth, depth)).row
+        scores = protocol.average(protocol.score(predicted.depth, depth))
+        row |= scores.row if scores.valid_pixels else {}
     if camera_to_world is not None:
         truth = checked_poses(camera_to_world, "the true trajectory")
         poses = checked_poses(predicted.camera_to_world, "the predicted trajectory")

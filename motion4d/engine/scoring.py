@@ -32,7 +32,11 @@ class Figures:
 
     def means(self, rows: Sequence[Mapping[str, Any]]) -> Scores:
         """Means over the rows that have a figure; by which protocol, and over how many sequences and frames."""
-        means: Scores = {"protocol": self.protocol, "sequences": len(rows), "frames": sum(row["frames"] for row in rows)}
+        means: Scores = {
+            "protocol": self.protocol,
+            "sequences": len(rows),
+            "frames": sum(row["frames"] for row in rows),
+        }
         for name in self.metrics:
             values = [row[name] for row in rows if row.get(name) is not None]
             if values:

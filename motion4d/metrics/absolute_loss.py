@@ -17,8 +17,7 @@ _SAMPLE = 20_000  # values among which the first guess is found
 
 
 class AbsoluteLoss:
-    """p, g [P] float64; fixed: of values that are left out, sum sign p, sum sign and sum sign g; shift: t where that was.
-    """
+    """p, g [P] float64; fixed: sum sign p, sum sign, sum sign g of values that are left out; shift: t at that time."""
 
     def __init__(self, p: Values, g: Values, fixed: Values | None = None, shift: float = 0.0) -> None:
         self.p = p

@@ -8,7 +8,7 @@ max(p / g, g / p) < 1.25^k. Logarithms and ratios take p as at least 1e-5. Where
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,13 +50,15 @@ def depth_scores(prediction: NDArray[np.float64], truth: NDArray[np.float64]) ->
     difference = np.abs(prediction - truth)
     relative = difference / truth
     log_ratio = np.abs(np.log(np.maximum(prediction, LEAST) / truth))
-    within = [float(np.mean(log_ratio < k * np.log(1.25))) for k in (1, 2, 3)]
+    delta_1, delta_2, delta_3 = (float(np.mean(log_ratio < k * np.log(1.25))) for k in (1, 2, 3))
     return DepthScores(
         float(relative.mean()),
         float(np.mean(relative * difference)),
         float(np.sqrt(np.mean(np.square(difference)))),
         float(np.sqrt(np.mean(np.square(log_ratio)))),
-        *within,
+        delta_1,
+        delta_2,
+        delta_3,
         truth.size,
     )
 
@@ -67,5 +69,9 @@ def mean_depth_scores(scores: Sequence[DepthScores], *, weighted: bool = True) -
     if not counted:
         return DepthScores()
     weights = [one.valid_pixels if weighted else 1 for one in counted]
-    means = np.average([list(one.row.values()) for one in counted], axis=0, weights=weights)
-    return DepthScores(*means.tolist(), sum(one.valid_pixels for one in counted))
+    means = {
+        item.name: float(np.average([getattr(one, item.name) for one in counted], weights=weights))
+        for item in fields(DepthScores)
+        if item.name != "valid_pixels"
+    }
+    return replace(counted[0], **means, valid_pixels=sum(one.valid_pixels for one in counted))

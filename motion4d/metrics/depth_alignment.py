@@ -110,6 +110,7 @@ ALIGNMENTS: Mapping[str, Alignment] = {
     "lad": l1_scale_shift,
 }
 
+
 def _lower_median(values: Values) -> float:
     middle = (len(values) - 1) // 2
     return float(np.partition(values, middle)[middle])

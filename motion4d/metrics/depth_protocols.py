@@ -58,6 +58,15 @@ class DepthProtocol:
         pairs = list(self._pairs(predictions, truths))
         return [self.score_values(*(np.concatenate(values) for values in zip(*pairs, strict=True)))] if pairs else []
 
+    def shown(self, predictions: Sequence[Map], truths: Sequence[Map]) -> list[NDArray[np.float64]]:
+        """Predicted maps of some frames as they would be scored, for pictures; as they are where there is no truth."""
+        pairs = list(self._pairs(predictions, truths))
+        if not self.per_frame:
+            joined = tuple(np.concatenate(values) for values in zip(*pairs, strict=True))
+            pairs = [(joined[0], joined[1])] * len(pairs)
+        fits = [self.fit(*pair) if pair[1].size else Linear() for pair in pairs]
+        return [self.aligned(np.asarray(one, np.float64), fit) for one, fit in zip(predictions, fits, strict=False)]
+
     def score_values(
         self, prediction: NDArray[np.float64], truth: NDArray[np.float64], chosen: NDArray[np.bool_] | None = None
     ) -> DepthScores:
@@ -109,16 +118,17 @@ def _clipped(values: NDArray[np.float64], limits: tuple[float | None, float | No
     return values if limits == (None, None) else np.clip(values, *limits)
 
 
-VIDEO = DepthProtocol("video", "one scale per sequence, no limit")
+VIDEO = DepthProtocol("video", "a video at once, no limit")
+NEAR = DepthProtocol("near", "a video at once, below 70: sky is left out", max_depth=70.0)
 MONO = DepthProtocol("mono", "the median of every frame by itself, no limit", "median", per_frame=True)
 
 # PAGE-4D's: of a video the first 120 frames; limits in metres
 SINTEL = DepthProtocol(
-    "sintel", "one scale per sequence, below 70 m, clipped there", frames=120, max_depth=70.0, post_clip=(None, 70.0)
+    "sintel", "a video at once, below 70 m, clipped there", frames=120, max_depth=70.0, post_clip=(None, 70.0)
 )
-BONN = DepthProtocol("bonn", "one scale per sequence, below 70 m", frames=120, max_depth=70.0)
+BONN = DepthProtocol("bonn", "a video at once, below 70 m", frames=120, max_depth=70.0)
 DYCHECK = replace(BONN, name="dycheck")
-KITTI = DepthProtocol("kitti", "one scale per sequence, no limit", frames=120)
+KITTI = DepthProtocol("kitti", "a video at once, no limit", frames=120)
 SINTEL_MONO = replace(
     MONO, name="sintel_mono", about="the median of every frame, below 70 m", max_depth=70.0, post_clip=(None, 70.0)
 )
@@ -137,12 +147,12 @@ SINTEL_MONST3R, BONN_MONST3R, KITTI_MONST3R = (
 )
 # in the unit of the prediction
 SINTEL_METRIC, BONN_METRIC, DYCHECK_METRIC, KITTI_METRIC = (
-    replace(one, name=f"{one.name}_metric", about=one.about.replace("one scale per sequence", "metric"), alignment="metric")
+    replace(one, name=f"{one.name}_metric", about=f"{one.about}; as predicted", alignment="metric")
     for one in (SINTEL, BONN, DYCHECK, KITTI)
 )
 
 DEPTH_PROTOCOLS = (
-    *(VIDEO, MONO, SINTEL, BONN, DYCHECK, KITTI, SINTEL_MONO, BONN_MONO, KITTI_MONO, DYCHECK_MONO, NYU),
+    *(VIDEO, NEAR, MONO, SINTEL, BONN, DYCHECK, KITTI, SINTEL_MONO, BONN_MONO, KITTI_MONO, DYCHECK_MONO, NYU),
     *(SINTEL_LAD2, BONN_LAD2, DYCHECK_LAD2, KITTI_LAD2, SINTEL_MONST3R, BONN_MONST3R, KITTI_MONST3R),
     *(SINTEL_METRIC, BONN_METRIC, DYCHECK_METRIC, KITTI_METRIC),
 )
