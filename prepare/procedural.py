@@ -18,15 +18,22 @@ from motion4d.clip import Clip
 from motion4d.data.procedural.dataset import ProceduralClips
 from motion4d.io.files import check_writable
 from prepare.export import (
+    bonn,
     davis,
     davis_moving,
+    dycheck,
     dynamic_replica,
     dynamicverse,
     fbms,
     got10k,
     gotmoving,
     hoi4d,
+    kitti,
+    nyu,
+    scannet,
     segtrack,
+    sintel,
+    tum,
 )
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -49,6 +56,13 @@ LAYOUTS = {
     "gotmoving": Layout(gotmoving.write, ("GOT-10k/train", "masks")),
     "hoi4d": Layout(hoi4d.write, ("HOI4D_release", "HOI4D_annotations")),
     "dynamic_replica": Layout(dynamic_replica.write, ("dynamic_replica_data",)),
+    "sintel": Layout(sintel.write, (sintel.IMAGES, sintel.TRUTH)),
+    "bonn": Layout(bonn.write, (bonn.FOLDER,)),
+    "dycheck": Layout(dycheck.write, (dycheck.FOLDER,)),
+    "kitti": Layout(kitti.write, (kitti.DEPTH, kitti.RAW)),
+    "nyu": Layout(nyu.write, (nyu.FOLDER,)),
+    "scannet": Layout(scannet.write, (scannet.FOLDER,)),
+    "tum": Layout(tum.write, (".",)),
     "dynamicverse": Layout(dynamicverse.write, ("DynamicVerse",)),
 }
 
