@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from motion4d.io.files import write_text
+
 
 def parse_rows(lines: Iterable[str], where: str) -> list[tuple[float, str]]:
     """Stamps in seconds, and what follows each of them with single spaces.
@@ -67,3 +69,10 @@ def pose_matrices(numbers: NDArray[np.floating]) -> NDArray[np.float64]:
 def pose_numbers(poses: NDArray[np.floating]) -> NDArray[np.float64]:
     """The inverse of `pose_matrices`: [N, 4, 4] -> [N, 7]."""
     return np.concatenate((poses[:, :3, 3], Rotation.from_matrix(poses[:, :3, :3]).as_quat()), axis=1)
+
+
+def write_poses(path: str | Path, stamps: Iterable[float], poses: NDArray[np.floating]) -> None:
+    """Write poses [N, 4, 4] with their stamps in seconds, as `read_poses` reads them; atomically."""
+    rows = zip(stamps, pose_numbers(poses), strict=True)
+    lines = (f"{stamp:.6f} " + " ".join(f"{number:.9g}" for number in numbers) for stamp, numbers in rows)
+    write_text(path, "# timestamp tx ty tz qx qy qz qw\n" + "".join(f"{line}\n" for line in lines))

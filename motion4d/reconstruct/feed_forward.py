@@ -49,7 +49,8 @@ class PlacedFrame:
 
     image [3, h, w], points_camera [h, w, 3] and confidence [h, w] (0 where nothing is known: padding, or no finite
     point in front of the camera) are float32 at the network's size; camera_to_world [4, 4] and intrinsics [3, 3] (in
-    pixels of the network's input) float64. framing leads back to the frame's own size.
+    pixels of the network's input) float64. framing leads back to the frame's own size. scale_is_metric: the unit
+    is a metre, as far as the network knows.
     """
 
     index: int
@@ -59,6 +60,7 @@ class PlacedFrame:
     points_camera: Tensor
     confidence: Tensor
     framing: Framing
+    scale_is_metric: bool = False
 
     @property
     def depth(self) -> Tensor:
@@ -203,7 +205,7 @@ def _ask(
     confidence = known.float() if said.confidence is None else torch.where(known, said.confidence[0].float().cpu(), 0)
     points = torch.where(known[..., None], points, 0)
     parts = zip(images.cpu(), poses, intrinsics, points, confidence, strict=True)
-    return [PlacedFrame(start + k, *part, framing) for k, part in enumerate(parts)]
+    return [PlacedFrame(start + k, *part, framing, said.scale_is_metric) for k, part in enumerate(parts)]
 
 
 def _inside(framing: Framing) -> Tensor:
