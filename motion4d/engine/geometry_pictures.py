@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from motion4d.engine.pictures import Picture, picture_name
 from motion4d.metrics.camera_trajectories import umeyama
 from motion4d.metrics.depth_protocols import DepthProtocol
 from motion4d.viz.colours import BACKGROUND
-from motion4d.viz.depth import depth_range, depth_sheet
+from motion4d.viz.grid import picture_grid, spread
+from motion4d.viz.sample import depth_colours
 from motion4d.viz.trajectories import trajectory_plot
 
 _COLUMNS = 5  # frames shown
@@ -57,12 +58,20 @@ def _depth_part(
     protocol: DepthProtocol,
     depth: NDArray[np.floating] | None,
 ) -> NDArray[np.uint8]:
-    frames = np.linspace(0, len(images) - 1, min(_COLUMNS, len(images))).round().astype(int).tolist()
-    rows = {} if depth is None else {"truth": [depth[k] for k in frames]}
+    """Frames, and below them depth maps under one scale of colours, which follows the truth."""
+    frames = spread(len(images), _COLUMNS)
+    maps = {} if depth is None else {"truth": [depth[k] for k in frames]}
     for name, one in said.items():
-        rows[name] = [one.depth[k] for k in frames]
-        if depth is not None:
-            rows[name] = protocol.shown(rows[name], rows["truth"])
-    limits = depth_range(np.concatenate([one.ravel() for one in next(iter(rows.values()))]))
-    title = f"{source.dataset} {source.sequence}: depth, aligned"
-    return depth_sheet([images[k] for k in frames], rows, title, limits=limits)
+        shown = [one.depth[k] for k in frames]
+        maps[name] = shown if depth is None else protocol.shown(shown, maps["truth"])
+    near, far = depth_range(next(iter(maps.values())))
+    rows = {name: [depth_colours(one, near, far) for one in shown] for name, shown in maps.items()}
+    title = f"{source.dataset} {source.sequence}: depth {near:.3g} to {far:.3g}"
+    return picture_grid({"image": [images[k] for k in frames], **rows}, title)
+
+
+def depth_range(maps: Sequence[NDArray[np.floating]]) -> tuple[float, float]:
+    """Nearest and farthest depth of a scale of colours: 2nd and 98th percentile of what is known."""
+    known = np.concatenate([one[np.isfinite(one) & (one > 0)] for one in maps])
+    near, far = np.percentile(known, [2, 98]).tolist() if known.size else (1.0, 2.0)
+    return near, far

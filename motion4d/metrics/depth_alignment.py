@@ -45,14 +45,16 @@ def median(prediction: Values, truth: Values) -> Linear:
 def iterated_scale(prediction: Values, truth: Values, iterations: int = 10) -> Linear:
     """Published "scale": from mean(g) / mean(p), ten steps of s = sum w p g / sum w p^2, w = 1 / (|s p - g| + 1e-8).
 
-    A pixel whose residual comes near 0 has a weight of up to 1e8 and holds s where it is. s is at least 1e-3.
+    A pixel whose residual comes near 0 has a weight of up to 1e8 and holds s where it is. Which one that is depends on
+    rounding, so residuals and weights are in float32, as published (sums are not). s is at least 1e-3.
     """
-    scale = float(truth.mean()) / _positive(float(prediction.mean()), "mean")
-    both, square = prediction * truth, np.square(prediction)
+    p, g = prediction.astype(np.float32), truth.astype(np.float32)
+    square = np.square(p)
+    scale = np.float32(truth.mean() / _positive(float(prediction.mean()), "mean"))
     for _ in range(iterations):
-        weights = 1 / (np.abs(scale * prediction - truth) + 1e-8)
-        scale = float(weights @ both) / float(weights @ square)
-    return Linear(max(scale, 1e-3))
+        weights = 1 / (np.abs(scale * p - g) + np.float32(1e-8))
+        scale = np.float32((weights * p * g).sum(dtype=np.float64) / (weights * square).sum(dtype=np.float64))
+    return Linear(max(float(scale), 1e-3))
 
 
 def l1_scale(prediction: Values, truth: Values) -> Linear:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from motion4d.metrics.bicubic import resize_bicubic
 from motion4d.metrics.depth import DepthScores, depth_scores, mean_depth_scores, valid_pixels
-from motion4d.metrics.depth_alignment import ALIGNMENTS, Alignment, Linear
+from motion4d.metrics.depth_alignment import Alignment, Linear, adam_scale_shift, iterated_scale, median, metric
 
 Map = NDArray[np.floating]
 
@@ -22,30 +22,21 @@ Map = NDArray[np.floating]
 class DepthProtocol:
     """A way of scoring depth maps.
 
-    alignment: a key of ALIGNMENTS. per_frame: every frame has an alignment and scores of its own, and the network sees
-    it alone; else all frames of a sequence together. frames: at most so many of a sequence, its first ones. max_depth:
-    truth from there on does not count. pre_clip, post_clip: least and largest predicted depth before and after the
-    alignment. disparity: predictions are inverse depth, and aligned as such.
+    alignment: one of motion4d.metrics.depth_alignment. per_frame: every frame has an alignment and scores of its own,
+    and the network sees it alone; else all frames of a sequence together. frames: at most so many of a sequence, its
+    first ones. max_depth: truth from there on does not count. pre_clip, post_clip: least and largest predicted depth
+    before and after the alignment. disparity: predictions are inverse depth, and aligned as such.
     """
 
     name: str
     about: str
-    alignment: str = "scale"
+    alignment: Alignment = iterated_scale
     per_frame: bool = False
     frames: int | None = None
     max_depth: float | None = None
     pre_clip: tuple[float | None, float | None] = (None, None)
     post_clip: tuple[float | None, float | None] = (None, None)
     disparity: bool = False
-
-    def __post_init__(self) -> None:
-        if self.alignment not in ALIGNMENTS:
-            raise ValueError(f"there is no alignment {self.alignment}; there are {', '.join(ALIGNMENTS)}")
-
-    @property
-    def align(self) -> Alignment:
-        """The function of that name."""
-        return ALIGNMENTS[self.alignment]
 
     def score(self, predictions: Iterable[Map], truths: Iterable[Map]) -> list[DepthScores]:
         """Scores of one sequence: one for all frames, or one per frame.
@@ -78,7 +69,7 @@ class DepthProtocol:
 
     def fit(self, prediction: NDArray[np.float64], truth: NDArray[np.float64]) -> Linear:
         """The alignment of values [P] that count."""
-        return self.align(_clipped(prediction, self.pre_clip), 1 / (truth + 1e-8) if self.disparity else truth)
+        return self.alignment(_clipped(prediction, self.pre_clip), 1 / (truth + 1e-8) if self.disparity else truth)
 
     def aligned(self, prediction: NDArray[np.float64], linear: Linear) -> NDArray[np.float64]:
         """Predicted values under an alignment, as they are scored."""
@@ -120,7 +111,7 @@ def _clipped(values: NDArray[np.float64], limits: tuple[float | None, float | No
 
 VIDEO = DepthProtocol("video", "a video at once, no limit")
 NEAR = DepthProtocol("near", "a video at once, below 70: sky is left out", max_depth=70.0)
-MONO = DepthProtocol("mono", "the median of every frame by itself, no limit", "median", per_frame=True)
+MONO = DepthProtocol("mono", "the median of every frame by itself, no limit", median, per_frame=True)
 
 # PAGE-4D's: of a video the first 120 frames; limits in metres
 SINTEL = DepthProtocol(
@@ -136,9 +127,14 @@ BONN_MONO = replace(MONO, name="bonn_mono", about="the median of every frame, be
 KITTI_MONO, DYCHECK_MONO, NYU = (replace(MONO, name=name) for name in ("kitti_mono", "dycheck_mono", "nyu"))
 
 # with scale and shift by the published fit: PAGE-4D's variant, and MonST3R's, which has every frame
-LEAST_0 = (0.0, None)
 SINTEL_LAD2, BONN_LAD2, DYCHECK_LAD2, KITTI_LAD2 = (
-    replace(one, name=f"{one.name}_lad2", about=f"{one.about}; scale and shift", alignment="lad2", pre_clip=LEAST_0)
+    replace(
+        one,
+        name=f"{one.name}_lad2",
+        about=f"{one.about}; scale and shift",
+        alignment=adam_scale_shift,
+        pre_clip=(0.0, None),
+    )
     for one in (SINTEL, BONN, DYCHECK, KITTI)
 )
 SINTEL_MONST3R, BONN_MONST3R, KITTI_MONST3R = (
@@ -147,7 +143,7 @@ SINTEL_MONST3R, BONN_MONST3R, KITTI_MONST3R = (
 )
 # in the unit of the prediction
 SINTEL_METRIC, BONN_METRIC, DYCHECK_METRIC, KITTI_METRIC = (
-    replace(one, name=f"{one.name}_metric", about=f"{one.about}; as predicted", alignment="metric")
+    replace(one, name=f"{one.name}_metric", about=f"{one.about}; as predicted", alignment=metric)
     for one in (SINTEL, BONN, DYCHECK, KITTI)
 )
 
