@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from motion4d.clip import Clip, Source
 from motion4d.data.sampling import Clips
+from motion4d.engine.geometry_files import write_frames
 from motion4d.engine.geometry_pictures import geometry_picture
-from motion4d.engine.geometry_prediction import PredictedGeometry, predict_geometry
+from motion4d.engine.geometry_prediction import GeometryInference, PredictedGeometry
 from motion4d.engine.geometry_scoring import score_sequence
-from motion4d.engine.inference import Inference
 from motion4d.engine.pictures import Picture, image_bytes
 from motion4d.engine.report import Report
 from motion4d.metrics.depth_protocols import DepthProtocol
+from motion4d.viz.grid import spread
 
 _log = logging.getLogger(__name__)
 
+_SHOWN = 5  # frames of a sequence in a picture
+
 
 class GeometryClipGroup:
-    """name: of the group, "" to take each clip's own data set."""
+    """name: of the group, "" to take each clip's own data set; folder: for predictions in files, or None."""
 
-    def __init__(self, name: str, clips: Clips, inference: Inference, protocol: DepthProtocol) -> None:
+    def __init__(
+        self, name: str, clips: Clips, inference: GeometryInference, protocol: DepthProtocol, folder: Path | None = None
+    ) -> None:
         self.name = name
         self.clips = clips
         self.inference = inference
         self.protocol = protocol
+        self.folder = folder
 
     def __len__(self) -> int:
         """Number of sequences."""
@@ -55,25 +63,26 @@ class GeometryClipGroup:
     def picture(self, index: int) -> Picture:
         """Depth and trajectories of every model beside the truth."""
         clip = self.clips[index]
-        said = {name: self._predict(name, clip) for name in self.inference.models}
-        poses = None if clip.camera_to_world is None else clip.camera_to_world[0].double().numpy()
-        depth = None if clip.depth is None else true_depth(clip)
-        return geometry_picture(self._source(clip, index), image_bytes(clip), said, self.protocol, depth, poses)
+        said = {name: self.inference.predict(name, clip.images[0]) for name in self.inference.models}
+        depth, poses = truth_of(clip)
+        images = image_bytes(clip)
+        chosen = spread(len(images), _SHOWN)
+        shown = {
+            name: PredictedGeometry(tuple(one.depth[k] for k in chosen), one.camera_to_world)
+            for name, one in said.items()
+        }
+        true = None if depth is None else [depth[k] for k in chosen]
+        frames = [images[k] for k in chosen]
+        return geometry_picture(self._source(clip, index), frames, shown, self.protocol, true, poses)
 
     def _row(self, model: str, clip: Clip, source: Source) -> dict[str, Any]:
-        depth = None if clip.depth is None else true_depth(clip)
-        poses = None if clip.camera_to_world is None else clip.camera_to_world[0].double().numpy()
-        scores = score_sequence(self._predict(model, clip), self.protocol, depth=depth, camera_to_world=poses)
+        depth, poses = truth_of(clip)
+        said = list(self.inference.stream(model, clip.images[0]))
+        if self.folder is not None:
+            stems = source.frames or tuple(f"{k:05d}" for k in range(len(said)))
+            write_frames(self.folder / model / source.dataset / source.sequence, iter(said), stems, None)
+        scores = score_sequence(PredictedGeometry.of(said), self.protocol, depth=depth, camera_to_world=poses)
         return {"model": model, "group": source.dataset, "sequence": source.sequence, **scores}
-
-    def _predict(self, model: str, clip: Clip) -> PredictedGeometry:
-        return predict_geometry(
-            self.inference.models[model],
-            clip.images[0],
-            window=self.inference.window,
-            runtime=self.inference.runtime,
-            one_by_one=self.protocol.per_frame,
-        )
 
     def _source(self, clip: Clip, index: int) -> Source:
         """Where the clip came from, under the group's name if it has one."""
@@ -81,8 +90,10 @@ class GeometryClipGroup:
         return Source(self.name or source.dataset, source.sequence, source.frames, source.frame_rate)
 
 
-def true_depth(clip: Clip) -> np.ndarray:
-    """[N, H, W] of a clip of one video that has depth, 0 where it does not hold."""
-    assert clip.depth is not None
-    depth = clip.depth[0]
-    return (depth if clip.valid is None else torch.where(clip.valid[0], depth, 0)).numpy()
+def truth_of(clip: Clip) -> tuple[NDArray[np.floating] | None, NDArray[np.float64] | None]:
+    """Depth [N, H, W], 0 where it does not hold, and camera_to_world [N, 4, 4] of a clip of one video."""
+    depth = None if clip.depth is None else clip.depth[0]
+    if depth is not None and clip.valid is not None:
+        depth = torch.where(clip.valid[0], depth, 0)
+    poses = None if clip.camera_to_world is None else clip.camera_to_world[0].double().numpy()
+    return None if depth is None else depth.numpy(), poses

@@ -13,22 +13,23 @@ from motion4d.engine.pictures import Picture, picture_name
 from motion4d.metrics.camera_trajectories import umeyama
 from motion4d.metrics.depth_protocols import DepthProtocol
 from motion4d.viz.colours import BACKGROUND
-from motion4d.viz.grid import picture_grid, spread
+from motion4d.viz.grid import picture_grid
 from motion4d.viz.sample import depth_colours
 from motion4d.viz.trajectories import trajectory_plot
-
-_COLUMNS = 5  # frames shown
 
 
 def geometry_picture(
     source: Source,
-    images: NDArray[np.uint8],
+    images: Sequence[NDArray[np.uint8]],
     said: Mapping[str, PredictedGeometry],
-    protocol: DepthProtocol,
-    depth: NDArray[np.floating] | None,
+    protocol: DepthProtocol | None,
+    depth: Sequence[NDArray[np.floating]] | None,
     camera_to_world: NDArray[np.float64] | None,
 ) -> Picture:
-    """images [N, H, W, 3]; said: by model; depth [N, H, W], camera_to_world [N, 4, 4]: the truth, as far as known."""
+    """Some frames [H, W, 3] of a sequence with depth maps (true ones, if known, and by model) and whole trajectories.
+
+    Predicted depth is shown as `protocol` aligns it, trajectories after a similarity alignment to camera_to_world.
+    """
     parts = [_depth_part(source, images, said, protocol, depth)]
     if camera_to_world is not None:
         truth = camera_to_world[:, :3, 3]
@@ -40,7 +41,7 @@ def geometry_picture(
     return picture_name(source), side_by_side(parts)
 
 
-def side_by_side(parts: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def side_by_side(parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """Pictures [h, w, 3] of any size in one row, at the top."""
     height = max(part.shape[0] for part in parts)
     padded = []
@@ -53,21 +54,19 @@ def side_by_side(parts: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 def _depth_part(
     source: Source,
-    images: NDArray[np.uint8],
+    images: Sequence[NDArray[np.uint8]],
     said: Mapping[str, PredictedGeometry],
-    protocol: DepthProtocol,
-    depth: NDArray[np.floating] | None,
+    protocol: DepthProtocol | None,
+    depth: Sequence[NDArray[np.floating]] | None,
 ) -> NDArray[np.uint8]:
     """Frames, and below them depth maps under one scale of colours, which follows the truth."""
-    frames = spread(len(images), _COLUMNS)
-    maps = {} if depth is None else {"truth": [depth[k] for k in frames]}
+    maps: dict[str, Sequence[NDArray[np.floating]]] = {} if depth is None else {"truth": depth}
     for name, one in said.items():
-        shown = [one.depth[k] for k in frames]
-        maps[name] = shown if depth is None else protocol.shown(shown, maps["truth"])
+        maps[name] = one.depth if depth is None or protocol is None else protocol.shown(one.depth, depth)
     near, far = depth_range(next(iter(maps.values())))
     rows = {name: [depth_colours(one, near, far) for one in shown] for name, shown in maps.items()}
     title = f"{source.dataset} {source.sequence}: depth {near:.3g} to {far:.3g}"
-    return picture_grid({"image": [images[k] for k in frames], **rows}, title)
+    return picture_grid({"image": list(images), **rows}, title)
 
 
 def depth_range(maps: Sequence[NDArray[np.floating]]) -> tuple[float, float]:
