@@ -87,5 +87,5 @@ def _without_depth(associations: Path, images: Sequence[Path], *, prepare: str) 
     rows = [line.split() for line in lines if line and not line.startswith("#")]
     listed = [Path(row[1]).name for row in rows if len(row) == 4]
     if sorted(listed) != sorted(image.name for image in images) or len(rows) != len(listed):
-        raise ValueError(f"{associations} and the images beside it do not agree; run: {prepare}")
+        raise ValueError(f"{associations} and the images do not agree; remove {associations.parent} and run: {prepare}")
     return {Path(row[1]).name for row in rows if row[2] == NO_DEPTH}

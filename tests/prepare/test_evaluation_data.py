@@ -27,6 +27,7 @@ from prepare import bonn as prepare_bonn
 from prepare import dycheck as prepare_dycheck
 from prepare import kitti as prepare_kitti
 from prepare import nyu as prepare_nyu
+from prepare import procedural
 from prepare import scannet as prepare_scannet
 from prepare import sintel as prepare_sintel
 from prepare import tum as prepare_tum
@@ -269,10 +270,15 @@ def test_a_frame_without_depth_in_tum_has_none(exported: dict[str, list[str]], t
 
 def test_tum_prepared_twice_is_refused(exported: dict[str, list[str]], tmp_path: Path) -> None:
     for count in ("3", "4"):
-        status = prepare(prepare_tum.DATASET, exported["tum"], tmp_path, "--stride", "1", "--count", count)
+        status = prepare(prepare_tum.DATASET, exported["tum"], tmp_path / "a", "--stride", "1", "--count", count)
     assert status == 1
     with pytest.raises(ValueError, match=r"prepared more than once \(associations_3.txt, associations_4.txt\)"):
-        len(loaded("tum", tmp_path))
+        len(loaded("tum", tmp_path / "a"))
+    for stride in ("1", "2"):
+        status = prepare(prepare_tum.DATASET, exported["tum"], tmp_path / "b", "--stride", stride, "--count", "3")
+    assert status == 1
+    with pytest.raises(ValueError, match=r"associations_3.txt and the images do not agree; remove "):
+        len(loaded("tum", tmp_path / "b"))
 
 
 def test_bonn_is_cut_by_place_and_says_if_it_is_too_short(
@@ -301,3 +307,26 @@ def test_dycheck_takes_every_so_many_th_frame(exported: dict[str, list[str]], tm
     np.testing.assert_allclose(poses, truth()[1].camera_to_world[0, [0, 3]].double().numpy(), atol=1e-6)
     with pytest.raises(ValueError, match="every=0 limit=None: both must be at least 1"):
         len(loaded("dycheck", tmp_path, every=0))
+
+
+def test_an_archive_per_sequence_and_one_that_is_cut_short(
+    exported: dict[str, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("procedural0000", "procedural0001")
+    archives = [
+        Path(shutil.make_archive(str(tmp_path / name), "gztar", exported["tum"][0], base_dir=name)) for name in names
+    ]
+    options = SETS["tum"].options
+    assert prepare(prepare_tum.DATASET, archives, tmp_path / "root", *options) == 0
+    assert [files.name for files in loaded("tum", tmp_path / "root").sequences] == list(names)
+    archives[1].write_bytes(archives[1].read_bytes()[:5000])
+    assert prepare(prepare_tum.DATASET, archives, tmp_path / "other", *options) == 1
+    assert "is damaged or only half downloaded" in capsys.readouterr().err
+
+
+def test_the_command_that_an_export_prints_prepares_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    size = ["--sequences", "1", "--frames", "5", "--height", "16", "--width", "24", "--data", "procedural_easy"]
+    assert procedural.main(["--layout", "bonn", "--root", str(tmp_path / "downloaded"), *size]) == 0
+    printed = capsys.readouterr().out.splitlines()[-1].removeprefix("python -m prepare.bonn ")
+    assert run(prepare_bonn.DATASET, printed.replace("PREPARED", str(tmp_path / "root")).split()) == 0
+    assert loaded("bonn", tmp_path / "root")[0].num_frames == 5
