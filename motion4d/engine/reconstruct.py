@@ -72,7 +72,7 @@ class Reconstruct:
         fps: float | None = None,
         max_frames: int | None = None,
         resume: str = "auto",
-        pretrained: Mapping[str, str] | None = None,
+        pretrained: Mapping[str, str | None] | None = None,
         checkpoint: str | None = "none",
         shipped: str | None = None,
     ) -> None:
@@ -87,7 +87,7 @@ class Reconstruct:
         self.fps = fps
         self.max_frames = max_frames
         self.resume = resume
-        self.pretrained = pretrained or {}
+        self.pretrained = {part: file for part, file in (pretrained or {}).items() if file is not None}
         self.checkpoint = checkpoint
         self.shipped = shipped
 

@@ -11,7 +11,7 @@ from motion4d.viz.colours import BACKGROUND, TEXT, heat
 _SIDE, _GAP, _TITLE, _LABEL = 420, 8, 30, 24  # pixels
 _SHARPER = 2  # drawn so many times larger, then reduced: lines come out smooth
 _MOST_FRUSTA = 16  # in a picture
-_DIM = 0.55  # brightness of the scene's points behind the path
+_DIM = 0.75  # brightness of the scene's points behind the path
 _CORNERS = ((0, 0), (1, 0), (1, 1), (0, 1))  # of the image, as shares of width and height
 # name, and the world's axes (OpenCV: x right, y down, z forward) that point right and up in the picture
 _ABOVE, _BESIDE = ("from above", (0, 1), (2, 1)), ("from the right", (2, 1), (1, -1))
@@ -88,11 +88,11 @@ class _Panel:
 
     def dots(self, points: NDArray[np.floating], colours: NDArray[np.uint8]) -> None:
         """The scene."""
-        column, row = np.floor(self._pixels(points)).astype(np.int64).T
-        inside = (column >= 0) & (row >= 0) & (column < self.image.width) & (row < self.image.height)
-        canvas = np.array(self.image)
+        column, row = np.floor(self._pixels(points) / _SHARPER).astype(np.int64).T
+        inside = (column >= 0) & (row >= 0) & (column < _SIDE) & (row < _SIDE)
+        canvas = np.array(self.image.reduce(_SHARPER))
         canvas[row[inside], column[inside]] = colours[inside]
-        self.image = Image.fromarray(canvas)
+        self.image = Image.fromarray(canvas).resize(self.image.size, Image.Resampling.NEAREST)
         self.draw = ImageDraw.Draw(self.image)
 
     def path(self, poses: NDArray[np.floating], intrinsics: NDArray[np.floating], size: tuple[int, int]) -> None:
