@@ -25,7 +25,7 @@ def parser(command: str, description: str, protocols: Mapping[str, str]) -> argp
     made.add_argument("--dataset", choices=sorted(DATASETS), metavar="NAME", help=f"or: {', '.join(sorted(DATASETS))}")
     made.add_argument("--root", type=Path, help="where that data set lies, as python -m prepare.NAME leaves it")
     made.add_argument("--predictions", type=Path, required=True, help="folder to score")
-    made.add_argument("--sequences", nargs="+", metavar="NAME", help="only these")
+    made.add_argument("--sequences", nargs="+", metavar="NAME", help="only these; all: all that a data set has")
     made.add_argument("--ignore-extra", action="store_true", help="accept predictions without truth")
     made.add_argument("--per-sequence", action="store_true", help="print a line per sequence, too")
     made.add_argument("--output", type=Path, help="folder for per_sequence.csv (per_frame.csv) and metrics.json")
@@ -35,14 +35,14 @@ def parser(command: str, description: str, protocols: Mapping[str, str]) -> argp
 def truth_of(
     options: argparse.Namespace,
     folder: Callable[[Path], Sequences],
-    dataset: Callable[[str, Path], Sequences],
+    dataset: Callable[[str, Path, Sequence[str] | None], Sequences],
 ) -> Sequences:
     """The truth that the options name: by `folder` from --truth, or by `dataset` from --dataset and --root."""
     if (options.truth is None) == (options.dataset is None) or (options.dataset is None) != (options.root is None):
         raise ValueError("say where the truth lies: --truth FOLDER, or --dataset NAME --root FOLDER")
     if options.truth is not None:
         return folder(options.truth)
-    return dataset(options.dataset, options.root)
+    return dataset(options.dataset, options.root, options.sequences)
 
 
 def chosen(
@@ -53,7 +53,7 @@ def chosen(
     One truth and one prediction belong together whatever they are called, unless sequences are asked for.
     """
     names = list(truths)
-    if options.sequences:
+    if options.sequences and options.dataset is None:
         unknown = [name for name in options.sequences if name not in truths]
         if unknown:
             raise ValueError(f"there is no truth of {', '.join(unknown)}; there is of {', '.join(names)}")

@@ -56,7 +56,7 @@ class GeometryInference:
         return self.inference.models
 
     def stream(self, name: str, frames: Iterable[Tensor]) -> Iterator[PredictedFrame]:
-        """Run the model `name` over frames [3, H, W] in windows that are aligned to each other; memory is a window's."""
+        """Run the model `name` over frames [3, H, W], in aligned windows; memory is that of one window."""
         model = self.inference.models[name]
         parts: Iterable[Iterable[Tensor]] = ([frame] for frame in frames) if self.one_by_one else [frames]
         for frame in (one for part in parts for one in self._placed(model, part)):
