@@ -56,7 +56,7 @@ def test_every_form_of_files_gives_the_same_numbers(tmp_path: Path) -> None:
             "--protocol",
             "video",
             "--alignment",
-            "lstsq",
+            "median",
             "--truth",
             str(truth),
             "--predictions",
