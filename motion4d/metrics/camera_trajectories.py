@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Poses = NDArray[np.float64]
 
 COLUMNS = ("ATE", "RPE trans", "RPE rot")
+_NOISE = float(np.finfo(np.float64).eps)  # variance and covariance of positions that mean nothing
 ROUNDED = 1e-3  # how far rotation matrices that were rounded in a file may be from orthonormal
 
 
@@ -53,7 +54,8 @@ class Similarity:
 def umeyama(source: NDArray[np.float64], target: NDArray[np.float64], *, with_scale: bool = True) -> Similarity:
     """The similarity (or rigid motion) that takes positions `source` to `target`, both [N, 3], with least squares.
 
-    Where positions do not determine it (all on one line, or all at one place) it is one of the best.
+    Where positions do not determine it (all on one line, or all at one place) it is one of the best; a source that
+    moves by less than 1e-8 is taken to stand still, and keeps its scale.
     """
     mean_source, mean_target = source.mean(0), target.mean(0)
     centred = source - mean_source
@@ -61,7 +63,7 @@ def umeyama(source: NDArray[np.float64], target: NDArray[np.float64], *, with_sc
     signs = np.array([1.0, 1.0, np.sign(np.linalg.det(left) * np.linalg.det(right))])
     rotation = (left * signs) @ right
     variance = float(np.square(centred).sum() / len(source))
-    scale = float(stretch @ signs) / variance if with_scale and variance > 0 else 1.0
+    scale = float(stretch @ signs) / variance if with_scale and variance > _NOISE else 1.0
     return Similarity(scale, rotation, mean_target - scale * rotation @ mean_source)
 
 
@@ -69,7 +71,7 @@ def check_spread(source: NDArray[np.float64], target: NDArray[np.float64]) -> No
     """Raise ValueError if positions [N, 3] do not determine a similarity: covariance of rank below 2."""
     covariance = (target - target.mean(0)).T @ (source - source.mean(0)) / len(source)
     stretch = np.linalg.svd(covariance, compute_uv=False)
-    if stretch[1] <= np.finfo(np.float64).eps * max(1.0, stretch[0]):
+    if stretch[1] <= _NOISE * max(1.0, stretch[0]):
         raise ValueError(
             f"the {len(source)} positions do not determine an alignment (degenerate covariance): it needs 3 or more "
             "that are not on one line, in the truth and in the prediction"
