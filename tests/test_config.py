@@ -31,11 +31,12 @@ GROUPS = [
     "runtime",
     "scheduler",
     "task",
+    "tracker",
 ]
 KEYS = [
     *("backbone", "baselines", "checkpoint", "data", "evaluation", "flow", "input", "loss", "model", "name"),
     *("optimizer", "output", "paths", "pretrained", "refine", "resume", "runtime", "scheduler", "seed", "task"),
-    *("threshold", "training", "window"),
+    *("threshold", "tracker", "training", "window"),
 ]
 
 

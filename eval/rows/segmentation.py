@@ -1,4 +1,6 @@
-"""Rows of mask evaluation: J and F of one object's frame, and a folder of PNG files, at 480x854."""
+"""Rows of mask evaluation at 480x854: J and F of one object's frame, of real masks (those of the reference cases), and
+of a folder of PNG files.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from PIL import Image
 from eval.rows.base import Row, Setting, Work
 
 SIZE = (480, 854)
+REFERENCE = Path("tests/reference/moseg-eval")  # eval runs from the repository's root
 
 
 def masks(frames: int, objects: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -41,6 +44,23 @@ def _frame(setting: Setting, *, packed: bool) -> Work:
     return lambda: [(frame_j(*pair), plain_match(*pair).f) for pair in pairs]
 
 
+def _real(setting: Setting) -> Work:
+    from motion4d.io.labels import read_labels
+    from motion4d.metrics.objects import ById, Frame
+
+    sequences = []
+    for name in ("car-shadow", "judo", "lab-coat"):
+        files = sorted((REFERENCE / "davis" / "Annotations" / "480p" / name).glob("*.png"))
+        predicted = [REFERENCE / "results" / "semi" / name / file.name for file in files]
+        sequences.append([(read_labels(a), read_labels(b)) for a, b in zip(files, predicted, strict=True)])
+
+    def work() -> None:
+        for pairs in sequences:
+            ById().score(pairs[0][0], [Frame(str(k), *pair) for k, pair in enumerate(pairs)])
+
+    return work
+
+
 def _folder(setting: Setting, *, objects: int) -> Work:
     from motion4d.metrics.folders import score_folder
     from motion4d.metrics.protocols import DAVIS2017_SEMI
@@ -65,6 +85,7 @@ ROWS = {
             "J and F of a frame, packed bits": partial(_frame, packed=True),
         }
     ),
+    "real_masks": Row({"238 object-frames, packed bits": _real}),
     "davis2017": Row(
         {
             "files with one object": partial(_folder, objects=1),

@@ -4,7 +4,11 @@ Frames stream through a feed-forward geometry network in windows that are aligne
 (motion4d.reconstruct.feed_forward), so the network's memory does not grow with length. A sequence that is finished is
 not computed again when the same command runs again; in a folder of sequences a broken one does not stop the others.
 
-In Python: `reconstruct_video("clip.mp4").camera_to_world`.
+In Python, with any backbone that has geometry heads:
+
+    model = GeometryModel(VGGT(), FitPixels())
+    model.backbone.load_weights("checkpoints/vggt/model.safetensors")
+    poses = reconstruct_video("clip.mp4", model=model, output="results").camera_to_world
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from motion4d.engine.collection import identity, run_sequences
 from motion4d.engine.errors import explained_memory
 from motion4d.engine.reconstruction_results import SceneFiles, SceneWriter, finished_scene
 from motion4d.engine.runtime import Runtime
+from motion4d.engine.scene_tracks import describe_tracker, prepare_tracker, track_source
 from motion4d.engine.segment import describe_model, place_model, prepare_inference
 from motion4d.engine.stopwatch import Stopwatch, log_progress
 from motion4d.engine.weights import load_task_weights, needs_weights
@@ -31,6 +36,7 @@ from motion4d.io.files import check_writable
 from motion4d.io.frames import FrameSource, frame_names, open_input
 from motion4d.reconstruct.cloud import CloudSample
 from motion4d.reconstruct.feed_forward import PlacedFrame, reconstruction_heads, stream_geometry
+from motion4d.tracks.base import PointTracker
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +62,9 @@ class ReconstructedVideo:
 class Reconstruct:
     """The task. checkpoint, shipped, pretrained: motion4d.engine.weights; fps, max_frames: motion4d.io.frames.
 
-    model: a motion4d.models.geometry.GeometryModel. files: what is written. With `pretrained`, checkpoint "auto" is
-    "none". resume: "auto" passes over sequences that were finished with the same settings; "none" computes all anew.
+    model: a motion4d.models.geometry.GeometryModel. files: what is written. tracker: follows points (motion4d.tracks);
+    None: nobody does. With `pretrained`, checkpoint "auto" is "none". resume: "auto" passes over sequences that were
+    finished with the same settings; "none" computes all anew.
     """
 
     def __init__(
@@ -75,6 +82,7 @@ class Reconstruct:
         pretrained: Mapping[str, str | None] | None = None,
         checkpoint: str | None = "none",
         shipped: str | None = None,
+        tracker: PointTracker | None = None,
     ) -> None:
         if resume not in ("auto", "none"):
             raise ValueError(f"resume must be auto or none for a reconstruction, not {resume!r}")
@@ -90,6 +98,7 @@ class Reconstruct:
         self.pretrained = {part: file for part, file in (pretrained or {}).items() if file is not None}
         self.checkpoint = checkpoint
         self.shipped = shipped
+        self.tracker = tracker
 
     def run(self) -> dict[str, Any]:
         """Reconstruct every sequence; returns name -> summary of those that are finished, now or from before."""
@@ -129,8 +138,9 @@ class Reconstruct:
                 count += 1
                 yield frame
             title, images = _title(source, count), list(islice(image_names(source), count))
+            tracks = self._follow_points(source, writer, watch)
             with watch.stage("writing"):
-                done = writer.finish(title, images, self._summary(source, count, watch))
+                done = writer.finish(title, images, self._summary(source, count, watch) | tracks)
         _log.info("%s: %s, %d points, path of %.4g units", folder, title, done["points"], done["path_length"])
 
     def stream(self, source: FrameSource, watch: Stopwatch, writer: SceneWriter | None = None) -> Iterator[PlacedFrame]:
@@ -153,6 +163,17 @@ class Reconstruct:
         with explained_memory(self._memory_advice(source)):
             yield from watch.each("model", placed)
 
+    def _follow_points(self, source: FrameSource, writer: SceneWriter, watch: Stopwatch) -> dict[str, int]:
+        """The tracker's files and figure, if there is one."""
+        if self.tracker is None:
+            return {}
+        pieces = track_source(
+            self.tracker, source, side=self.files.track_grid, window=self.window, runtime=self.runtime
+        )
+        _log.info("%s: cameras and depth are done; following points", source.name)
+        with watch.stage("tracking"):
+            return {"tracks": writer.add_tracks(pieces)}
+
     def _check_model(self) -> None:
         """A ValueError if the model can give no geometry, before anything is read."""
         if not hasattr(self.model, "geometry"):
@@ -165,14 +186,25 @@ class Reconstruct:
         reconstruction_heads(self.model.backbone.available_heads)
 
     def _load_weights(self) -> None:
-        if needs_weights(self.model):
-            load_task_weights(
-                self.model,
-                checkpoint=self.checkpoint,
-                default="none" if self.pretrained else "shipped",
-                shipped=self.shipped,
-                pretrained=self.pretrained,
-            )
+        default = "none" if self.pretrained else "shipped"
+        try:
+            if needs_weights(self.model):
+                load_task_weights(
+                    self.model,
+                    checkpoint=self.checkpoint,
+                    default=default,
+                    shipped=self.shipped,
+                    pretrained=self.pretrained,
+                )
+        except ValueError as error:
+            if default != "shipped" or self.checkpoint not in (None, "auto"):
+                raise
+            raise ValueError(
+                f"the weights that ship with the package, {self.shipped}, are not those of this network; give "
+                "pretrained.backbone=FILE (python -m prepare.weights brings published ones), checkpoint=FILE or a run "
+                "folder, or checkpoint=none for untrained weights"
+            ) from error
+        prepare_tracker(self.tracker, self.runtime)
         prepare_inference(self.model, self.runtime)
 
     def _settings(self, source: FrameSource) -> dict[str, Any]:
@@ -185,6 +217,7 @@ class Reconstruct:
             "files": asdict(self.files),
             "precision": "bf16" if self.runtime.is_bf16 else "fp32",
             "model": describe_model(self.model),
+            "tracker": None if self.tracker is None else describe_tracker(self.tracker),
         }
 
     def _summary(self, source: FrameSource, count: int, watch: Stopwatch) -> dict[str, Any]:
@@ -216,8 +249,8 @@ class Reconstruct:
 def reconstruct_video(
     input: str | Path,
     *,
+    model: Any,
     output: str | Path | None = None,
-    model: Any = None,
     window: Window | None = None,
     files: SceneFiles | None = None,
     runtime: Runtime | None = None,
@@ -226,8 +259,8 @@ def reconstruct_video(
 ) -> ReconstructedVideo:
     """Cameras, depth and points of one video (or folder, or glob of frames).
 
-    model: by default the small one whose weights ship with the package. output: a folder that gets the files of
-    task=reconstruct too. The result holds all frames' depth at once; for long videos use `Reconstruct`.
+    model: as in `Reconstruct`, with its weights. output: a folder that gets the files of task=reconstruct too. The
+    result holds all frames' depth at once; for long videos use `Reconstruct`.
     """
     sources = open_input(input, fps=fps, max_frames=max_frames)
     if len(sources) != 1:

@@ -13,6 +13,7 @@
     depth.mp4            one colour scale for all frames, near is bright
     contact_sheet.png    up to 8 frames: image, depth, confidence
     camera_path.png      where the camera went
+    tracks.npz, .mp4     with a tracker: points followed in the images and in the world (motion4d.engine.scene_tracks)
     summary.json         what was done and found; written last, so that it marks a sequence as finished
 
 The world is the first camera's frame (x right, y down, z forward).
@@ -20,7 +21,7 @@ The world is the first camera's frame (x right, y down, z forward).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,7 @@ from torch import Tensor
 
 from motion4d.engine.result_folder import ResultFolder, read_finished
 from motion4d.engine.scene_depth import DepthFiles, WaitingDepth
+from motion4d.engine.scene_tracks import Piece, lifted, write_tracks
 from motion4d.io.colmap import write_colmap
 from motion4d.io.files import write_text
 from motion4d.io.glb import LINES, POINTS, Shape, write_glb
@@ -49,7 +51,7 @@ from motion4d.viz.sheet import EvenPicker
 _MARK = "motion4d reconstruction"
 _RESULTS = (
     *("points.ply", "scene.glb", "trajectory.txt", "intrinsics.txt", "colmap", "frames", "depth", "depth.npz"),
-    *("depth_intrinsics.txt", "depth.mp4", "contact_sheet.png", "camera_path.png"),
+    *("depth_intrinsics.txt", "depth.mp4", "contact_sheet.png", "camera_path.png", "tracks.npz", "tracks.mp4"),
 )
 _DEFAULT_RATE = 24.0  # of a depth video whose frames carry no time
 _DRAWN = 60_000  # points in the picture of the camera's path
@@ -59,15 +61,18 @@ _DRAWN = 60_000  # points in the picture of the camera's path
 class SceneFiles:
     """What is written. points: which pixels become points; frames: whether the images are written too.
 
-    colmap_points: points in points3D.txt at most.
+    colmap_points: points in points3D.txt at most; track_grid: points a side of those that a tracker follows.
     """
 
     points: PointFilter = field(default_factory=PointFilter)
     depth: DepthFiles = field(default_factory=DepthFiles)
     frames: bool = False
     colmap_points: int = 100_000
+    track_grid: int = 16
 
     def __post_init__(self) -> None:
+        if self.track_grid < 1:
+            raise ValueError(f"track_grid must be at least 1, not {self.track_grid}")
         if self.colmap_points < 0:
             raise ValueError(f"colmap_points must not be negative, but it is {self.colmap_points}")
 
@@ -109,6 +114,16 @@ class SceneWriter:
         self._depth.add(name, frame.depth, frame.confidence > 0)
         self._cameras.append((frame.camera_to_world, frame.native_intrinsics, frame.intrinsics))
         self._last = frame
+
+    def add_tracks(self, pieces: Iterator[Piece]) -> int:
+        """After all frames: follow points through them; returns the number of tracks."""
+
+        def lift(number: int, pixels: Tensor) -> Tensor:
+            pose, _, intrinsics = self._cameras[number]
+            depth = torch.from_numpy(self._depth.load(self._depth.names[number]))
+            return lifted(depth, intrinsics, pose, self._last.framing.points(pixels))
+
+        return write_tracks(self._hidden, pieces, lift, frame_rate=self.frame_rate or _DEFAULT_RATE)
 
     def finish(self, title: str, images: Sequence[str], summary: Mapping[str, Any]) -> dict[str, Any]:
         """Write everything, put it in place of older results, and return the summary with its figures.

@@ -46,14 +46,14 @@ class WaitingDepth:
     def __init__(self, folder: Path, files: DepthFiles) -> None:
         self.folder = folder
         self.files = files
-        self._names: list[str] = []
+        self.names: list[str] = []  # of the frames, in order
         self._ranges: list[tuple[float, float, float]] = []  # of one frame: 2 %, 98 %, largest
 
     def add(self, name: str, depth: Tensor, known: Tensor) -> None:
         """depth [h, w] at the network's size; known [h, w] bool."""
         make_folder(self.folder)
         np.save(self.folder / f"{name}.npy", torch.where(known, depth, 0).numpy(), allow_pickle=False)
-        self._names.append(name)
+        self.names.append(name)
         self._ranges.append(_range(depth[known]))
 
     def load(self, name: str) -> NDArray[np.float32]:
@@ -89,7 +89,7 @@ class WaitingDepth:
 
     def _sized(self, framing: Framing) -> Iterator[tuple[str, NDArray[np.float32]]]:
         """(name, depth [H, W]) of every frame, at the size that was asked for."""
-        for name in self._names:
+        for name in self.names:
             depth = self.load(name)
             yield name, at_native_size(torch.from_numpy(depth), framing).numpy() if self.files.native else depth
 

@@ -12,6 +12,7 @@ pixels instead of its square. Both give the same numbers, as correlation is line
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Protocol
 
 import torch
@@ -77,38 +78,25 @@ class Volume:
 
 
 class OnTheFly:
-    """The same lookup from feature maps alone.
+    """The same lookup from feature maps alone: a sampled product of matrices (SDDMM) per pair and level."""
 
-    chunk_bytes: memory for the neighbours of as many pixels as are looked up at a time.
-    """
-
-    def __init__(
-        self, first: Tensor, second: Tensor, *, levels: int, radius: int, chunk_bytes: int = 64 * 2**20
-    ) -> None:
+    def __init__(self, first: Tensor, second: Tensor, *, levels: int, radius: int) -> None:
         """first, second: [P, D, h, w]."""
-        channels = first.shape[1]
-        self.first = (first.float() / math.sqrt(channels)).permute(0, 2, 3, 1)
+        self.first = (first.float() / math.sqrt(first.shape[1])).flatten(2).transpose(1, 2).contiguous()
         self.pyramid = [second.float()]
         for _ in range(levels - 1):
             self.pyramid.append(F.avg_pool2d(self.pyramid[-1], 2))
         self.radius = radius
-        self.chunk = max(1, chunk_bytes // (4 * channels * (2 * radius + 2) ** 2))
 
     def lookup(self, positions: Tensor) -> Tensor:
         """See Correlation."""
+        places = (2 * self.radius + 1) ** 2
+        found = positions.new_empty(len(positions), len(self.pyramid) * places, positions[0, 0].numel())
         with torch.autocast(positions.device.type, enabled=False):
-            windows = [self._lookup_pair(pair, centres) for pair, centres in enumerate(positions)]
-        return torch.stack(windows).unflatten(2, positions.shape[2:])
-
-    def _lookup_pair(self, pair: int, positions: Tensor) -> Tensor:
-        """positions [2, h, w] -> [levels * (2r+1)^2, h*w]."""
-        features = self.first[pair].flatten(0, 1)
-        centres = positions.flatten(1).T
-        levels = []
-        for level, second in enumerate(self.pyramid):
-            chunks = zip(features.split(self.chunk), (centres / 2**level).split(self.chunk), strict=True)
-            levels.append(torch.cat([self._windows(one, second[pair], where) for one, where in chunks]))
-        return torch.cat(levels, 1).T
+            for pair, centres in enumerate(positions.flatten(2).transpose(1, 2)):
+                for level, (maps, part) in enumerate(zip(self.pyramid, found[pair].split(places), strict=True)):
+                    part.copy_(self._windows(self.first[pair], maps[pair], centres / 2**level).T)
+        return found.unflatten(2, positions.shape[2:])
 
     def _windows(self, first: Tensor, second: Tensor, centres: Tensor) -> Tensor:
         """first [Q, D], second [D, h_l, w_l], centres [Q, 2] -> [Q, (2r+1)^2].
@@ -122,17 +110,31 @@ class OnTheFly:
         rows = whole[:, 1, None].long() + reach
         dots = self._dots(first, second, columns, rows)
         right, below = fraction[:, 0], fraction[:, 1]
-        across = dots[:, :-1] * (1 - right) + dots[:, 1:] * right
-        return (across[:, :, :-1] * (1 - below) + across[:, :, 1:] * below).flatten(1)
+        across = dots[:, :, :-1] * (1 - right) + dots[:, :, 1:] * right
+        down = across[:, :-1] * (1 - below) + across[:, 1:] * below
+        return down.transpose(1, 2).flatten(1)  # x is the slow offset
 
     @staticmethod
     def _dots(first: Tensor, second: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-        """<first, second at (column, row)>: [Q, columns, rows], zero outside the map."""
+        """<first, second at (row, column)>: [Q, rows, columns], zero outside the map."""
         height, width = second.shape[1:]
-        inside = ((columns >= 0) & (columns < width))[:, :, None] & ((rows >= 0) & (rows < height))[:, None, :]
-        index = columns.clamp(0, width - 1)[:, :, None] + width * rows.clamp(0, height - 1)[:, None, :]
-        neighbours = second.flatten(1).T[index.flatten(1)]  # [Q, (2r+2)^2, D]
-        return torch.bmm(neighbours, first[:, :, None]).view(index.shape) * inside
+        inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+        index = width * rows.clamp(0, height - 1)[:, :, None] + columns.clamp(0, width - 1)[:, None, :]
+        maps = second.flatten(1)
+        if maps.shape[1] <= index[0].numel():  # fewer pixels than a window has places
+            return (first @ maps).gather(1, index.flatten(1)).view(index.shape) * inside
+        starts = torch.arange(0, index.numel() + 1, index[0].numel(), device=index.device)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch calls its sparse matrices a beta
+            asked = torch.sparse_csr_tensor(
+                starts,
+                index.flatten(),
+                first.new_zeros(index.numel()),
+                size=(len(first), maps.shape[1]),
+                check_invariants=False,  # a window that is clamped at the border names a pixel more than once
+            )
+            dots = torch.sparse.sampled_addmm(asked, first, maps, beta=0)
+        return dots.values().view(index.shape) * inside
 
 
 def correlate_both_ways(first: Tensor, second: Tensor, *, levels: int, radius: int, memory_limit: int) -> Correlation:

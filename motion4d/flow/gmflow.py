@@ -21,7 +21,7 @@ from motion4d.flow.correlation import Correlation, Volume, correlate_both_ways, 
 from motion4d.flow.fitting import Landscape, Resize
 from motion4d.flow.gmflow_transformer import FeatureTransformer, add_position_code
 from motion4d.flow.matching import FlowPropagation, match_globally, match_locally, warp
-from motion4d.flow.network import FlowNetwork
+from motion4d.flow.network import FlowNetwork, last_of
 from motion4d.flow.raft_encoder import Encoder, ResidualBlock, instance_norm
 from motion4d.flow.raft_update import FlowHead, MaskPredictor, MotionEncoder, RecurrentBlock, UpdateBlock
 from motion4d.layers.imagenet import IMAGE_MEAN, IMAGE_STD
@@ -94,12 +94,12 @@ class GmFlow(FlowNetwork):
 
     def both_ways(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
         """See FlowNetwork."""
-        *_, matched = self.scales(first, second)
+        matched = last_of(self.scales(first, second))
         features = matched.source.permute(0, 3, 1, 2)
         if self.update_block is None:
             mask = self.mask_predictor(torch.cat([matched.flow, features], 1))
             return convex_upsample(matched.flow, mask.float(), factor=self.upsampling)
-        *_, (hidden, flow) = self.refine(self.correlate(first[-1], second[-1]), features, matched.flow)
+        hidden, flow = last_of(self.refine(self.correlate(first[-1], second[-1]), features, matched.flow))
         return convex_upsample(flow, self.mask_predictor(hidden).float(), factor=self.upsampling)
 
     def scales(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Iterator[Matched]:

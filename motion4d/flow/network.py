@@ -5,8 +5,10 @@ from one call, as many pairs at a time as memory allows; weights that are read a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +17,8 @@ from motion4d.clip import Clip, Flow
 from motion4d.flow.fitting import Fitting
 from motion4d.flow.raft_weights import to_torchvision_layout
 from motion4d.io.weights import load_strict, read_state_dict
+
+State = TypeVar("State")
 
 
 class FlowNetwork(nn.Module, ABC):
@@ -111,3 +115,8 @@ class FlowNetwork(nn.Module, ABC):
 def encoder_bytes(height: int, width: int) -> int:
     """Memory of one frame inside an encoder: about four maps of 64 channels at half resolution."""
     return 256 * height * width
+
+
+def last_of(states: Iterable[State]) -> State:
+    """The last of a network's states; those before it do not stay in memory."""
+    return deque(states, maxlen=1).pop()

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from motion4d.flow.correlation import Correlation, Volume, correlate_both_ways, pixel_grid
 from motion4d.flow.fitting import Fitting, Resize
-from motion4d.flow.network import FlowNetwork
+from motion4d.flow.network import FlowNetwork, last_of
 from motion4d.flow.raft_encoder import BottleneckBlock, Encoder, ResidualBlock, instance_norm
 from motion4d.flow.raft_update import FlowHead, MaskPredictor, MotionEncoder, RecurrentBlock, UpdateBlock
 from motion4d.layers.upsample import bilinear_upsample, convex_upsample
@@ -99,7 +99,7 @@ class Raft(FlowNetwork):
     def both_ways(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
         """See FlowNetwork."""
         correlation = self.correlate(first[0], second[0])
-        *_, (hidden, flow) = self.updates(correlation, torch.cat([first[1], second[1]]))
+        hidden, flow = last_of(self.updates(correlation, torch.cat([first[1], second[1]])))
         return self.upsample(hidden, flow)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from motion4d.flow.correlation import Correlation, Volume, correlate_both_ways, pixel_grid
 from motion4d.flow.fitting import Fitting, ReplicatePad
-from motion4d.flow.network import FlowNetwork, encoder_bytes
+from motion4d.flow.network import FlowNetwork, encoder_bytes, last_of
 from motion4d.flow.raft import LEAST_SIDE
 from motion4d.flow.raft_encoder import Encoder, ResidualBlock
 from motion4d.flow.raft_update import FlowHead, MaskPredictor, MotionEncoder
@@ -84,7 +84,7 @@ class SeaRaft(FlowNetwork):
     def both_ways(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
         """See FlowNetwork."""
         correlation = self.correlate(first[1], second[1])
-        *_, last = self.states(correlation, self.context(first[0], second[0]))
+        last = last_of(self.states(correlation, self.context(first[0], second[0])))
         return self.upsample(last)
 
     def correlate(self, first: Tensor, second: Tensor) -> Correlation:

@@ -16,7 +16,9 @@ def convex_upsample(flow: Tensor, mask: Tensor, *, factor: int = 8) -> Tensor:
     pairs, channels, height, width = flow.shape
     weights = torch.softmax(mask.reshape(pairs, 1, 9, factor, factor, height, width), dim=2)
     neighbours = F.unfold(factor * flow, kernel_size=3, padding=1).view(pairs, channels, 9, 1, 1, height, width)
-    fine = (weights * neighbours).sum(2)  # [P, C, factor, factor, h, w]
+    fine = flow.new_zeros(pairs, channels, factor, factor, height, width)
+    for weight, neighbour in zip(weights.unbind(2), neighbours.unbind(2), strict=True):
+        fine = torch.addcmul(fine, weight, neighbour)  # all nine at once would be the largest tensor of a flow network
     return fine.permute(0, 1, 4, 2, 5, 3).reshape(pairs, channels, factor * height, factor * width)
 
 

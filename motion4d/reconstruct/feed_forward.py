@@ -112,10 +112,23 @@ def stream_geometry(
             "the overlap must be at least 1 and less than the length"
         )
     heads = reconstruction_heads(model.backbone.available_heads)
+    framings: list[Framing] = []
+
+    def framed() -> Iterator[Tensor]:
+        """At the network's size as they come, so that no window of large frames is kept."""
+        for frame in frames:
+            if not framings:
+                framings.append(model.framing(frame.shape[-2], frame.shape[-1]))
+            image = frame.to(device)
+            yield framings[0].images(image / 255 if image.dtype == torch.uint8 else image.float())
+
     recent: list[PlacedFrame] = []  # of the window before
     done = 0  # frames that were yielded
-    for start, window in _windows(frames, length, overlap):
-        fresh = _ask(model, window, start, heads, torch.device(device), autocast)
+    for start, images in frame_windows(framed(), length, overlap):
+        # no_grad rather than inference_mode: networks cache tables, which a training that goes on must be able to use
+        with torch.no_grad(), autocast():
+            said = model.geometry(Clip(images[None]), heads=heads)
+        fresh = _apart(said, images.cpu(), framings[0], start)
         if recent:
             shared = recent[start - recent[0].index :]
             similarity = align_frames(fresh[: len(shared)], shared)
@@ -142,8 +155,8 @@ def reconstruction_heads(available: Collection[str]) -> set[str]:
     if lacking:
         raise CapabilityError(
             f"a reconstruction needs the heads pose and depth or points, but this backbone has no "
-            f"{' and no '.join(lacking)}; build it with backbone.heads=[points,pose,depth] ([points,pose,confidence] "
-            "for the Pi3 family) and weights that were trained with them"
+            f"{' and no '.join(lacking)}; choose +experiment=page4d, which is small, or build it with "
+            "backbone.heads=[pose,depth] (the Pi3 family: [points,pose,confidence]) and weights that were trained so"
         )
     return {"pose", dense} | ({"confidence"} & set(available))
 
@@ -166,8 +179,11 @@ def align_frames(frames: Sequence[PlacedFrame], targets: Sequence[PlacedFrame]) 
     return robust_umeyama(source.double(), target.double(), weights, unit=depth.clamp_min(1e-9))
 
 
-def _windows(frames: Iterable[Tensor], length: int, overlap: int) -> Iterator[tuple[int, Tensor]]:
-    """(first index, frames [n, 3, H, W]) of windows that all have `length` frames, unless there are not so many."""
+def frame_windows(frames: Iterable[Tensor], length: int, overlap: int) -> Iterator[tuple[int, Tensor]]:
+    """Yield (first index, frames [n, 3, H, W]) of windows that share at least `overlap` frames with the one before.
+
+    All have `length` frames, unless there are not so many; the last one ends with the frames.
+    """
     latest: deque[Tensor] = deque(maxlen=length)
     seen = covered = 0
     for seen, frame in enumerate(frames, 1):
@@ -179,20 +195,8 @@ def _windows(frames: Iterable[Tensor], length: int, overlap: int) -> Iterator[tu
         yield seen - len(latest), torch.stack(tuple(latest))
 
 
-def _ask(
-    model: GeometrySource,
-    window: Tensor,
-    start: int,
-    heads: Collection[str],
-    device: torch.device,
-    autocast: Callable[[], AbstractContextManager[object]],
-) -> list[PlacedFrame]:
-    """The network's answer for one window [n, 3, H, W], in a world and scale of its own."""
-    framing = model.framing(window.shape[-2], window.shape[-1])
-    images = framing.images(window.to(device).float() / (255 if window.dtype == torch.uint8 else 1))
-    # no_grad rather than inference_mode: networks cache tables, which a training that goes on must be able to use
-    with torch.no_grad(), autocast():
-        said = model.geometry(Clip(images[None]), heads=heads)
+def _apart(said: Geometry, images: Tensor, framing: Framing, start: int) -> list[PlacedFrame]:
+    """The network's answer for one window of images [n, 3, h, w], frame by frame, in a world of its own."""
     if said.camera_to_world is None or said.intrinsics is None or said.points_camera is None:
         raise CapabilityError("this model gives no cameras, no intrinsics or no points, which a reconstruction needs")
     poses, intrinsics = said.camera_to_world[0].double().cpu(), said.intrinsics[0].double().cpu()
@@ -200,11 +204,10 @@ def _ask(
         last = start + len(poses) - 1
         raise ValueError(f"the camera poses of frames {start} to {last} are not finite; check the weights")
     points = said.points_camera[0].float().cpu()
-    known = points.isfinite().all(-1) & (points[..., 2] > 0)
-    known &= _inside(framing)
-    confidence = known.float() if said.confidence is None else torch.where(known, said.confidence[0].float().cpu(), 0)
-    points = torch.where(known[..., None], points, 0)
-    parts = zip(images.cpu(), poses, intrinsics, points, confidence, strict=True)
+    confidence = torch.ones(points.shape[:-1]) if said.confidence is None else said.confidence[0].float().cpu()
+    known = points.isfinite().all(-1) & (points[..., 2] > 0) & confidence.isfinite() & _inside(framing)
+    points, confidence = torch.where(known[..., None], points, 0), torch.where(known, confidence, 0)
+    parts = zip(images, poses, intrinsics, points, confidence, strict=True)
     return [PlacedFrame(start + k, *part, framing, said.scale_is_metric) for k, part in enumerate(parts)]
 
 

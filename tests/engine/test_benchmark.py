@@ -17,8 +17,11 @@ from motion4d.engine.runtime import Runtime
 from motion4d.engine.windows import Window
 from motion4d.framing import Square
 from motion4d.io.labels import read_labels
+from motion4d.refine.even_odd import EvenOdd
+from motion4d.refine.sam2 import Sam2Tracker
 from tests.engine.davis_like import SIZE, Folders, write_davis_like
 from tests.engine.toy import Brightness, Stems
+from tests.refine.small import small_network
 
 
 def task(model: Any, data: Any, output: Path, **changes: Any) -> Evaluate:
@@ -125,6 +128,17 @@ def test_two_data_sets_and_a_baseline_in_one_run(tmp_path: Path) -> None:
         "other": ["one", "two"],
     }
     assert (tmp_path / "run/predictions/other/two/dog/00003.png").is_file()
+
+
+def test_our_masks_are_refined_by_sam2_and_the_baseline_s_are_not(tmp_path: Path) -> None:
+    write_davis_like(tmp_path / "data", {"dog": 4})
+    refiner = EvenOdd(Sam2Tracker(network=small_network()))
+    models = {"baselines": {"plain": Brightness()}, "refine": refiner}
+    task(Brightness(), Folders(tmp_path / "data"), tmp_path / "run", **models).run()
+    folders = [tmp_path / "run" / "predictions" / name / "davis_like" / "dog" for name in ("ours", "plain")]
+    ours, plain = ([read_labels(folder / f"{k:05d}.png") for k in range(4)] for folder in folders)
+    assert all(mask.shape == SIZE for mask in ours)
+    assert any((a != b).any() for a, b in zip(ours, plain, strict=True))  # what random weights say is noise
 
 
 def test_an_unknown_protocol_is_named_with_those_there_are() -> None:

@@ -208,3 +208,34 @@ def test_a_broken_sequence_is_named_and_the_others_are_scored(tmp_path: Path) ->
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert list(metrics["failed"]) == [f"sintel/{broken.name}"]
     assert metrics["models"]["ours"]["groups"]["sintel"]["sequences"] == 1
+
+
+def test_depth_can_be_that_of_the_first_camera_as_published(tmp_path: Path) -> None:
+    clips = truth()
+    scores = {}
+    for world_z in (False, True):
+        evaluation = GeometryEvaluation(world_z=world_z)
+        run = task(Knowing(clips), clips, tmp_path / str(world_z), evaluation=evaluation, save_predictions=True).run()
+        scores[world_z] = run["main"]["AbsRel"]
+    assert scores[False] < 1e-5 < scores[True]
+    folders = [next((tmp_path / name / "predictions/ours").glob("*/*0000*")) for name in ("False", "True")]
+    own, world = (np.load(folder / "depth.npz") for folder in folders)
+    first, *_, last = own.files
+    np.testing.assert_allclose(own[first], world[first], rtol=1e-5)  # the first camera is the world
+    assert np.abs(own[last] - world[last]).max() > 1e-3
+
+
+def test_frames_are_seen_in_windows_that_share_a_scale(tmp_path: Path) -> None:
+    clips = truth()[:1]
+
+    class Rescaled(Knowing):
+        """Every window in a unit of its own."""
+
+        def geometry(self, clip: Clip, *, heads: Collection[str]) -> Geometry:
+            begin = next(k for k in range(7) if torch.equal(self.clips[0].images[0, k], clip.images[0, 0]))
+            part = self.clips[0].frames(begin, begin + clip.num_frames)
+            return Knowing([part], unit=0.3 + begin).geometry(clip, heads=heads)
+
+    metrics = task(Rescaled(clips), clips, tmp_path, window=Window(4, 2)).run()
+    assert metrics["main"]["AbsRel"] < 1e-4
+    assert metrics["main"]["ATE"] < 1e-4

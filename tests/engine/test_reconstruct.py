@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 
 from motion4d.backbones.base import CapabilityError
 from motion4d.cli import build, register_resolvers
-from motion4d.clip import Geometry
+from motion4d.clip import Clip, Geometry, Tracks
 from motion4d.engine.errors import Incomplete
 from motion4d.engine.reconstruct import Reconstruct, reconstruct_video
 from motion4d.engine.reconstruction_results import SceneFiles
@@ -25,7 +25,7 @@ from motion4d.io.images import read_image
 from motion4d.io.ply import read_ply
 from motion4d.io.tum_files import read_poses
 from motion4d.io.video import probe_video
-from motion4d.io.weights import write_safetensors
+from motion4d.io.weights import WeightsError, write_safetensors
 from motion4d.reconstruct.cloud import PointFilter
 from tests.engine.toy import Brightness
 from tests.io.media import make_frames, make_video, truncate
@@ -243,7 +243,7 @@ def test_bad_settings_and_places(tmp_path: Path, walk: Path) -> None:
         reconstruct(None, tmp_path / "out").run()
     with pytest.raises(ValueError, match="choose model=geometry"):
         reconstruct(walk, tmp_path / "out", model=Brightness()).run()
-    with pytest.raises(CapabilityError, match="no pose; build it with"):
+    with pytest.raises(CapabilityError, match="no pose; choose .* or build it with"):
         reconstruct(walk, tmp_path / "out", model=WindowedTruth(Truth(2), heads=("depth",))).run()
     with pytest.raises(ValueError, match="overlap must be at least 1"):
         reconstruct(walk, tmp_path / "out", window=Window(4, 0)).run()
@@ -280,6 +280,32 @@ def test_three_lines_of_python(tmp_path: Path, walk: Path) -> None:
         reconstruct_video(tmp_path / "in", model=WindowedTruth(truth))
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["backbone=pi3_small"], "no points and no pose"),
+        (["backbone=vggt_small", "backbone.heads=[pose,depth]"], "python -m prepare.weights|no weights ship"),
+        (["backbone=vggt", "backbone.track_head=null", "pretrained.backbone=nowhere.pt"], "are not at nowhere.pt"),
+        (["+experiment=geomotion"], "choose model=geometry"),
+    ],
+)
+def test_a_network_that_cannot_be_used_is_one_sentence(
+    tmp_path: Path, walk: Path, words: list[str], sentence: str
+) -> None:
+    config = composed("task=reconstruct", f"input={walk}", f"output={tmp_path / 'out'}", "runtime.device=cpu", *words)
+    with torch.device("meta"):
+        task = build(config.task)
+    with pytest.raises((ValueError, FileNotFoundError), match=sentence):
+        task.run()
+    assert everything_in(tmp_path / "out") == set()
+
+
+def composed(*words: str):
+    register_resolvers()
+    with initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base="1.3"):
+        return compose("config", overrides=list(words))
+
+
 SMALL = {
     "vggt_small": "[pose,depth]",
     "page4d_small": "[pose,points]",
@@ -290,7 +316,6 @@ SMALL = {
 
 @pytest.mark.parametrize("backbone", SMALL)
 def test_the_command_takes_every_backbone_and_its_weights(tmp_path: Path, walk: Path, backbone: str) -> None:
-    register_resolvers()
     words = ["task=reconstruct", f"input={walk}", f"output={tmp_path / 'out'}", f"backbone={backbone}"]
     words += [f"backbone.heads={SMALL[backbone]}", "model.framing.pixel_limit=4096", "runtime.device=cpu"]
     words += [
@@ -302,8 +327,7 @@ def test_the_command_takes_every_backbone_and_its_weights(tmp_path: Path, walk: 
     if backbone.startswith("pi3"):  # its heads at a small size
         words += ["++backbone.head_dim=32", "++backbone.head_depth=1", "++backbone.head_heads=2"]
         words += ["++backbone.pixel_dim=32", "++backbone.camera_dim=16"]
-    with initialize_config_dir(str(Path(__file__).parents[2] / "conf"), version_base="1.3"):
-        config = compose("config", overrides=[*words, "runtime.precision=bf16"])
+    config = composed(*words, "runtime.precision=bf16")
     write_safetensors(tmp_path / "w.safetensors", build(config.backbone).state_dict())
     (summary,) = build(config.task).run().values()
     assert everything_in(tmp_path / "out") == ALWAYS | depth_pngs()
@@ -311,3 +335,63 @@ def test_the_command_takes_every_backbone_and_its_weights(tmp_path: Path, walk: 
     assert summary["unit"] == ("metre" if backbone == "pi3x_small" else "arbitrary")
     _, poses = read_poses(tmp_path / "out" / "trajectory.txt")
     np.testing.assert_allclose(poses[0], np.eye(4), atol=1e-6)
+
+
+def test_weights_of_page4d_are_not_vggts(tmp_path: Path, walk: Path) -> None:
+    words = ["task=reconstruct", f"input={walk}", f"output={tmp_path / 'out'}", "backbone.heads=[pose,depth]"]
+    words += [f"pretrained.backbone={tmp_path / 'w.safetensors'}", "model.framing.pixel_limit=1024"]
+    page4d, vggt = (composed(*words, f"backbone={name}") for name in ("page4d_small", "vggt_small"))
+    write_safetensors(tmp_path / "w.safetensors", build(page4d.backbone).state_dict())
+    with pytest.raises(WeightsError, match="it looks like Page4D; you chose VGGT"):
+        build(vggt.task).run()
+    write_safetensors(tmp_path / "w.safetensors", build(vggt.backbone).state_dict())
+    assert list(build(page4d.task).run()) == ["walk"]  # its mask head starts untrained, and the log says so
+
+
+class Still:
+    """Points stay where they are; those in the upper half hide from the third frame of a window on."""
+
+    def __call__(self, clip: Clip, queries: torch.Tensor) -> Tracks:
+        positions = queries[:, None, :, 1:].repeat(1, clip.num_frames, 1, 1)
+        visible = (positions[..., 1] > SIZE[0] / 2) | (torch.arange(clip.num_frames)[:, None] < 2)
+        return Tracks(positions, visible)
+
+
+def test_tracks_lie_on_the_scene(tmp_path: Path, walk: Path) -> None:
+    truth = Truth(COUNT)
+    task = reconstruct(walk, tmp_path / "out", truth, files=SceneFiles(track_grid=4), tracker=Still())
+    (summary,) = task.run().values()
+    assert everything_in(tmp_path / "out") == ALWAYS | depth_pngs() | {"tracks.npz", "tracks.mp4"}
+    assert probe_video(tmp_path / "out" / "tracks.mp4").frames == COUNT
+    table = np.load(tmp_path / "out" / "tracks.npz")
+    track, frame, pixel, visible, world = (table[name] for name in ("track", "frame", "pixel", "visible", "world"))
+    assert summary["tracks"] == len(np.unique(track)) > 16
+    assert len({*zip(track.tolist(), frame.tolist(), strict=True)}) == len(track)  # one row per point and frame
+    long = [name for name in np.unique(track) if (track == name).sum() == COUNT]
+    assert len(long) == 8  # the lower half, from the first frame to the last
+    assert np.isnan(world[~visible]).all()
+    _, poses = read_poses(tmp_path / "out" / "trajectory.txt")
+    columns, rows = pixel[visible].round().astype(int).T
+    depth = truth.depth[frame[visible], rows, columns].numpy()
+    unit = float((truth.depth[0] / read_depth_png(_first_depth(tmp_path), per_unit=summary["depth_per_unit"])).median())
+    rays = (pixel[visible] - [15.5, 11.5]) / [30, 31]
+    local = np.concatenate((rays, np.ones((len(rays), 1))), 1) * depth[:, None] / unit
+    expected = np.einsum("pij,pj->pi", poses[frame[visible], :3, :3], local) + poses[frame[visible], :3, 3]
+    np.testing.assert_allclose(world[visible], expected, atol=2e-3)
+
+
+def _first_depth(folder: Path) -> Path:
+    return folder / "out" / "depth" / "00000.png"
+
+
+def test_trackers_by_name(tmp_path: Path, walk: Path) -> None:
+    words = ["task=reconstruct", "backbone=vggt_small", "backbone.heads=[pose,depth]", "checkpoint=none"]
+    words += ["model.framing.pixel_limit=1024", "window.length=4", "window.overlap=2", "scene.track_grid=3"]
+    words += [f"input={walk}", "runtime.device=cpu"]
+    build(composed(*words, "tracker=chained_flow", f"output={tmp_path / 'flow'}").task).run()
+    assert "tracks.npz" in everything_in(tmp_path / "flow")
+    with torch.device("meta"):
+        task = build(composed(*words, "tracker=vggt", f"output={tmp_path / 'learned'}").task)
+    with pytest.raises(FileNotFoundError, match="prepare.weights vggt` brings them, or choose tracker=chained_flow"):
+        task.run()
+    assert everything_in(tmp_path / "learned") == set()

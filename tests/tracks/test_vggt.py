@@ -1,9 +1,11 @@
 """Tracks by VGGT's head: queries in any frame, native pixels."""
 
+import pytest
 import torch
 
 from motion4d.clip import Clip
 from motion4d.framing import Letterbox, Native
+from motion4d.io.weights import write_safetensors
 from motion4d.tracks.vggt import LearnedTracker
 from tests.backbones.test_vggt import tiny, tiny_track_head
 
@@ -30,3 +32,15 @@ def test_positions_are_native_pixels():
     images = framing(20, 30).images(clip.images)
     said = model.track(model.track_features(images), framing(20, 30).points(queries[..., 1:]))
     assert torch.allclose(tracks.positions[:, 1], framing(20, 30).undo_points(said.positions[-1][:, 1]), atol=1e-4)
+
+
+@torch.no_grad()
+def test_weights_are_read_at_the_first_clip(tmp_path):
+    known, other = (tiny(track_head=tiny_track_head()) for _ in range(2))
+    clip, queries = Clip(images=torch.rand(1, 2, 3, 16, 16)), torch.tensor([[[0.0, 3, 4]]])
+    path = tmp_path / "weights.safetensors"
+    write_safetensors(path, known.state_dict())
+    expected = LearnedTracker(known, Native(8))(clip, queries)
+    assert torch.equal(LearnedTracker(other, Native(8), weights=path)(clip, queries).positions, expected.positions)
+    with pytest.raises(FileNotFoundError, match="prepare.weights vggt"):
+        LearnedTracker(other, Native(8), weights=tmp_path / "vggt" / "model.safetensors")(clip, queries)
