@@ -15,10 +15,13 @@ from omegaconf import OmegaConf
 
 from motion4d.engine.run_folder import RunFolder
 from motion4d.io.files import natural_key, read_json
+from motion4d.metrics.camera_trajectories import COLUMNS as POSE_SCORES
+from motion4d.metrics.depth import COLUMNS as DEPTH_SCORES
 
 Row = dict[str, Any]
 
-SCORES = ("J&F", "J", "J recall", "J decay", "F", "F recall", "F decay", "IoU", "precision", "recall", "static")
+MASK_SCORES = ("J&F", "J", "J recall", "J decay", "F", "F recall", "F decay", "IoU", "precision", "recall", "static")
+SCORES = (*MASK_SCORES, *DEPTH_SCORES, *POSE_SCORES, "drift")
 NOT_STATED = "not stated"
 OURS = "ours"
 

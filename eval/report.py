@@ -22,13 +22,16 @@ from motion4d.viz.page import Line, Section, write_page
 
 _REMARKS = (
     "J is the region overlap, F the accuracy of the boundary, static the share of pixels marked where nothing moves. "
+    "AbsRel, SqRel, RMSE and delta are of depth; ATE and RPE of camera paths, rotations in degrees; drift is how far a "
+    "camera strays that stands still.",
     "Two rows can be compared if they agree in dataset and protocol.",
     'The protocol "frames, moving": every frame, mean over the sequences in which something moves.',
     "Numbers of papers: confirmed ones were read in a repository; secondary ones on pages about the paper.",
 )
 _CITED = "published"  # the kind of rows that are not ours
-_CSV_ONLY = ("kind", "settings", "J decay", "F decay")
-_HIGHER = ("J&F", "J", "J recall", "F", "F recall", "IoU", "precision", "recall")
+_CSV_ONLY = ("kind", "settings", "J decay", "F decay", "SqRel", "LogRMSE")
+_HIGHER = ("J&F", "J", "J recall", "F", "F recall", "IoU", "precision", "recall", "delta1", "delta2", "delta3")
+_LOWER = ("AbsRel", "SqRel", "RMSE", "LogRMSE", "ATE", "RPE trans", "RPE rot", "drift")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +80,7 @@ def write_report(folder: Path, runs: Sequence[Run], rows: Sequence[Row], *, pict
     for dataset, members in _by_dataset(rows).items():
         cells = _shown([{name: row[name] for name in row if name != "dataset"} for row in members])
         lines = [Line(one, _kind(row)) for row, one in zip(members, cells, strict=True)]
-        sections.append(Section(dataset, lines=lines, higher=_HIGHER))
+        sections.append(Section(dataset, lines=lines, higher=_HIGHER, lower=_LOWER))
     for run in runs:
         shown = {f"{run.name}: {file.stem}": file for file in run.pictures[:pictures]}
         if shown:

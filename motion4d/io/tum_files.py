@@ -39,15 +39,17 @@ def read_stamped(path: Path) -> dict[float, str]:
     return dict(_rows_of(path))
 
 
-def read_poses(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def read_poses(path: Path, *, scalar_first: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lines `stamp tx ty tz qx qy qz qw` -> stamps [N] and the poses [N, 4, 4], in the order of the file.
 
-    A ValueError names a file with other lines.
+    scalar_first: `stamp tx ty tz qw qx qy qz`, as PAGE-4D and MonST3R write them. A ValueError names a file with other
+    lines.
     """
     stamps, poses = zip(*_rows_of(path), strict=True)
     try:
         numbers = np.array([pose.split() for pose in poses], np.float64)
-        return np.array(stamps), pose_matrices(numbers)
+        order = (0, 1, 2, 4, 5, 6, 3) if scalar_first and numbers.shape[1:] == (7,) else slice(None)
+        return np.array(stamps), pose_matrices(numbers[:, order])
     except ValueError as error:
         raise ValueError(f"{path} does not hold lines of stamp tx ty tz qx qy qz qw ({error})") from error
 

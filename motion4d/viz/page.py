@@ -9,7 +9,7 @@ import base64
 import html
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Line:
 class Section:
     """A heading, and below it sentences, a table and pictures (caption -> file).
 
-    higher: columns of the table whose largest value among the results is marked.
+    higher, lower: columns of the table whose largest or smallest value among the results is marked.
     """
 
     heading: str
@@ -57,6 +57,7 @@ class Section:
     lines: Sequence[Line] = ()
     pictures: Mapping[str, Path] = field(default_factory=dict)
     higher: Sequence[str] = ()
+    lower: Sequence[str] = ()
 
 
 def write_page(path: str | Path, title: str, sections: Sequence[Section]) -> None:
@@ -74,15 +75,15 @@ def _section(section: Section) -> str:
     parts = [f"<h2>{_text(section.heading)}</h2>"]
     parts += [f"<p>{_text(sentence)}</p>" for sentence in section.sentences]
     if section.lines:
-        parts.append(_table(section.lines, section.higher))
+        parts.append(_table(section.lines, section.higher, section.lower))
     parts += [_figure(caption, file) for caption, file in section.pictures.items()]
     return "\n".join(parts)
 
 
-def _table(lines: Sequence[Line], higher: Sequence[str]) -> str:
+def _table(lines: Sequence[Line], higher: Sequence[str], lower: Sequence[str]) -> str:
     names = list(dict.fromkeys(name for line in lines for name in line.cells))
     numeric = {name for name in names if all(_is_number(line.cells.get(name)) for line in lines)}
-    best = {name: _best(lines, name) for name in higher}
+    best = {name: _best(lines, name, max) for name in higher} | {name: _best(lines, name, min) for name in lower}
     head = "".join(f"<th{_class('number' if name in numeric else '')}>{_text(name)}</th>" for name in names)
     rows = []
     for line in lines:
@@ -97,10 +98,10 @@ def _table(lines: Sequence[Line], higher: Sequence[str]) -> str:
     return f'<div class="scroll">{table}</div>'
 
 
-def _best(lines: Sequence[Line], name: str) -> float | None:
-    """The largest value among two results or more; a single one has nothing to be better than."""
+def _best(lines: Sequence[Line], name: str, pick: Callable[[list[float]], float]) -> float | None:
+    """The best value among two results or more; a single one has nothing to be better than."""
     values = [line.cells[name] for line in lines if not line.kind and line.cells.get(name) is not None]
-    return max(values) if len(values) > 1 else None
+    return pick(values) if len(values) > 1 else None
 
 
 def _figure(caption: str, file: Path) -> str:

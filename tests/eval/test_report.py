@@ -113,3 +113,13 @@ def test_damaged_metrics_name_their_file(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "run/metrics.json").write_text(json.dumps({"models": 1})[:-2])
     assert report.main([str(tmp_path / "run")]) == 2
     assert "metrics.json is not a valid JSON file" in capsys.readouterr().err
+
+
+def test_of_errors_the_smallest_is_the_best(tmp_path: Path) -> None:
+    for name, error in (("one", 0.21), ("two", 0.34)):
+        write_run(tmp_path / name, "sintel", scores={"AbsRel": error, "delta1": 1 - error, "ATE": error / 3})
+    assert report.main([str(tmp_path), "--output", str(tmp_path / "page")]) == 0
+    page = (tmp_path / "page/report.html").read_text()
+    for best, other in (("0.210", "0.340"), ("0.790", "0.660"), ("0.070", "0.113")):
+        assert f'<td class="number best">{best}</td>' in page
+        assert f'<td class="number">{other}</td>' in page
