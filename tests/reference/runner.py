@@ -7,10 +7,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.reference.compare import Comparison, compare
 from tests.reference.manifest import Case, NotCovered
+
+PROCEDURES = Path(__file__).parent / "procedures"
 
 # Outputs by name. A procedure that compares for itself (kinds ending in `_table`) returns Comparison values.
 Procedure = Callable[[Case], Mapping[str, Any]]
@@ -45,14 +48,18 @@ def run(case: Case) -> Result:
 
 
 def procedures_of(system: str) -> Mapping[str, Procedure]:
-    """`PROCEDURES` of a system's module; empty if the system has none."""
-    module = f"tests.reference.procedures.{re.sub(r'[^0-9a-zA-Z]', '_', system)}"
-    try:
-        return importlib.import_module(module).PROCEDURES
-    except ModuleNotFoundError as error:
-        if error.name == module:
-            return {}
-        raise
+    """`PROCEDURES` of a system's module and of those beside it called SYSTEM_PART; empty if the system has none."""
+    package = "tests.reference.procedures"
+    name = re.sub(r"[^0-9a-zA-Z]", "_", system)
+    parts = [part.stem for part in sorted(PROCEDURES.glob(f"{name}_*.py"))]
+    found: dict[str, Procedure] = {}
+    for module in (f"{package}.{part}" for part in (name, *parts)):
+        try:
+            found |= getattr(importlib.import_module(module), "PROCEDURES", {})
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+    return found
 
 
 def one_line(error: BaseException) -> str:
