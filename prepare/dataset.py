@@ -10,10 +10,9 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from motion4d.io.labels import read_labels
+from motion4d.layouts.geometry import GeometryFiles
 from motion4d.layouts.sequence import SequenceFiles
 
 # What goes below the root: name -> the source's file to place there, or a function that writes the path it is given.
@@ -45,7 +44,9 @@ class Download:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the manifest keeps of a sequence: frames, labelled frames, size (H, W), ids that occur in the labels."""
+    """What the manifest keeps of a sequence: size (H, W) and number of frames, how many of them have a mask or depth
+    (`labelled`), ids that occur in the masks.
+    """
 
     frames: int
     labelled: int
@@ -78,13 +79,12 @@ class Dataset:
     root: Path
     jobs: Callable[[Sequence[Path], argparse.Namespace], Iterable[Job]]
     names: Callable[[Path], list[str]]
-    sequence: Callable[[Path, str], SequenceFiles]
+    sequence: Callable[[Path, str], SequenceFiles | GeometryFiles]
     published: Callable[[argparse.Namespace], Mapping[str, int | None]] = lambda options: {}
-    check: Callable[[SequenceFiles, Facts], list[str]] = lambda files, facts: []
+    check: Callable[[Any, Facts], list[str]] = lambda files, facts: []
     downloads: tuple[Download, ...] = ()
     arguments: Callable[[argparse.ArgumentParser], None] = _no_arguments
     kept: tuple[str, ...] = ()
-    read_labels: Callable[[Path], np.ndarray] = read_labels
 
     @property
     def command(self) -> str:
@@ -105,6 +105,25 @@ def find_root(sources: Sequence[Path], holds: Callable[[Path], bool], *, what: s
         level = [child for folder in level for child in sorted(folder.iterdir()) if _is_open(child)]
     looked = ", ".join(str(source) for source in sources)
     raise ValueError(f"there is no {what} in {looked} (looked {depth} folders deep); name the folder that holds it")
+
+
+def find_all(sources: Sequence[Path], holds: Callable[[Path], bool], *, what: str, depth: int = 4) -> dict[str, Path]:
+    """Name -> folder for every folder, at most `depth` levels below the sources, that `holds` what is looked for.
+
+    In the order of their names; of two folders of one name the first counts. A ValueError if there are none.
+    """
+    found: dict[str, Path] = {}
+    level = list(sources)
+    for _ in range(depth + 1):
+        for folder in filter(holds, level):
+            found.setdefault(folder.name, folder)
+        level = [
+            child for folder in level if not holds(folder) for child in sorted(folder.iterdir()) if _is_open(child)
+        ]
+    if not found:
+        looked = ", ".join(str(source) for source in sources)
+        raise ValueError(f"there is no {what} in {looked} (looked {depth} folders deep); name the folder that holds it")
+    return {name: found[name] for name in sorted(found)}
 
 
 def _is_open(path: Path) -> bool:

@@ -8,12 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from motion4d.io.files import read_json, write_json
-from motion4d.io.images import image_size
-from motion4d.layouts.sequence import SequenceFiles
 from prepare.dataset import Dataset, Facts
+from prepare.describing import describe, is_complete
 
 FILE = "manifest.json"
 
@@ -50,38 +47,19 @@ def read_manifest(root: Path) -> Manifest | None:
         raise ValueError(f"{root / FILE} is not a manifest of this program ({error}); remove it") from error
 
 
-def describe(files: SequenceFiles, dataset: Dataset) -> tuple[Facts, list[str]]:
-    """The facts of a sequence and what is wrong with it: sizes that differ, files that cannot be read."""
-    problems, ids = [], set()
-    sizes = {image: image_size(image) for image in files.images}
-    size = sizes[files.images[0]]
-    odd = [image for image, found in sizes.items() if found != size]
-    if odd:
-        problems.append(f"{odd[0].name} is {_shown(sizes[odd[0]])}, {files.images[0].name} is {_shown(size)}")
-    for stem, path in files.annotations.items():
-        labels = dataset.read_labels(path)
-        ids.update(np.unique(labels).tolist())
-        if labels.shape != size:
-            problems.append(f"the mask of {stem} is {_shown(labels.shape)}, the frames are {_shown(size)}")
-    return Facts(len(files.images), len(files.annotations), size, tuple(sorted(ids))), problems[:3]
-
-
 def is_there(root: Path, name: str, facts: Facts, dataset: Dataset) -> bool:
     """Whether a sequence that the manifest knows still has all its files."""
     try:
-        files = dataset.sequence(root, name)
+        return is_complete(dataset.sequence(root, name), facts)
     except (ValueError, OSError):
         return False
-    return (len(files.images), len(files.annotations)) == (facts.frames, facts.labelled) and all(
-        path.is_file() for path in (*files.images, *files.annotations.values())
-    )
 
 
 def examine(root: Path, name: str, dataset: Dataset) -> tuple[Facts | None, list[str]]:
     """The facts of a prepared sequence and everything that is wrong with it, one sentence each."""
     try:
         files = dataset.sequence(root, name)
-        facts, problems = describe(files, dataset)
+        facts, problems = describe(files)
         problems += dataset.check(files, facts)
     except (ValueError, OSError) as error:
         return None, [f"{name}: {error}"]
@@ -91,7 +69,3 @@ def examine(root: Path, name: str, dataset: Dataset) -> tuple[Facts | None, list
 def _facts(entry: Mapping[str, Any]) -> Facts:
     height, width = entry["size"]
     return Facts(entry["frames"], entry["labelled"], (height, width), tuple(entry["ids"]))
-
-
-def _shown(size: tuple[int, ...]) -> str:
-    return "x".join(str(side) for side in reversed(size))

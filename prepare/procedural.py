@@ -27,6 +27,8 @@ from prepare.export import (
     gotmoving,
     hoi4d,
     segtrack,
+    sintel,
+    tum,
 )
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -49,6 +51,8 @@ LAYOUTS = {
     "gotmoving": Layout(gotmoving.write, ("GOT-10k/train", "masks")),
     "hoi4d": Layout(hoi4d.write, ("HOI4D_release", "HOI4D_annotations")),
     "dynamic_replica": Layout(dynamic_replica.write, ("dynamic_replica_data",)),
+    "sintel": Layout(sintel.write, (sintel.IMAGES, sintel.TRUTH)),
+    "tum": Layout(tum.write, (".",)),
     "dynamicverse": Layout(dynamicverse.write, ("DynamicVerse",)),
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from motion4d.clip import Clip, Flow
-from motion4d.data.sampling import Clips
+from motion4d.data.sampling import BatchShape, Clips, shaped_clip
 from motion4d.framing import Framing
 
 Rule = Callable[[int, int], Framing]  # native (H, W) -> framing
@@ -27,7 +27,13 @@ class Framed:
 
     def __getitem__(self, index: int) -> Clip:
         """One clip at the size that the rule gives for it."""
-        clip = self.clips[index]
+        return self._framed(self.clips[index])
+
+    def shaped(self, index: int, shape: BatchShape) -> Clip:
+        """The same of a clip in the shape that a batch chooses."""
+        return self._framed(shaped_clip(self.clips, index, shape))
+
+    def _framed(self, clip: Clip) -> Clip:
         return frame_clip(clip, self.rule(*clip.size))
 
 

@@ -28,12 +28,32 @@ class Clips(Protocol):
         ...
 
 
-Key = tuple[int, int]  # (epoch, index)
+@dataclass(frozen=True)
+class BatchShape:
+    """What all clips of one batch have in common. frames: of a clip; size: (H, W)."""
+
+    frames: int
+    size: tuple[int, int]
+
+
+Key = tuple[int, int] | tuple[int, int, BatchShape]  # (epoch, index), and the shape where the batch chooses it
+
+
+def shaped_clip(clips: Clips, index: int, shape: BatchShape) -> Clip:
+    """Clip `index` in this shape; a ValueError if these clips come in one shape only."""
+    if not hasattr(clips, "shaped"):
+        raise ValueError(
+            f"training.batches chooses the frames and the size of each batch, but {type(clips).__name__} has clips of "
+            "one shape; set training.batches=null, or choose data whose clips have depth and cameras "
+            "(motion4d.data.reshaped.Reshaped for clips in memory)"
+        )
+    clip: Clip = clips.shaped(index, shape)
+    return clip
 
 
 def epoch_order(length: int, seed: int, epoch: int) -> list[int]:
     """The order of `length` clips in one epoch."""
-    generator = torch.Generator().manual_seed(_mix(seed, epoch))
+    generator = torch.Generator().manual_seed(mix(seed, epoch))
     return torch.randperm(length, generator=generator).tolist()
 
 
@@ -88,14 +108,14 @@ class SeededClips(Dataset[Clip]):
         return len(self.clips)
 
     def __getitem__(self, key: Any) -> Clip:
-        """The clip `key = (epoch, index)`."""
-        epoch, index = key
+        """The clip `key = (epoch, index)` or `(epoch, index, shape)`."""
+        epoch, index, *shape = key
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(_mix(self.seed, epoch, index))
-            return self.clips[index]
+            torch.manual_seed(mix(self.seed, epoch, index))
+            return shaped_clip(self.clips, index, *shape) if shape else self.clips[index]
 
 
-def _mix(*numbers: int) -> int:
+def mix(*numbers: int) -> int:
     """Numbers -> one well spread 63-bit seed (multiply, xor-shift; the constant is that of splitmix64)."""
     state = 0
     for number in numbers:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 from motion4d.clip import Clip, Flow
-from motion4d.data.sampling import Clips
+from motion4d.data.sampling import BatchShape, Clips, shaped_clip
 
 
 class WithFlow:
@@ -22,7 +22,13 @@ class WithFlow:
 
     def __getitem__(self, index: int) -> Clip:
         """One clip, at its own size."""
-        clip = self.clips[index]
+        return self._with_flow(self.clips[index])
+
+    def shaped(self, index: int, shape: BatchShape) -> Clip:
+        """The same of a clip in the shape that a batch chooses."""
+        return self._with_flow(shaped_clip(self.clips, index, shape))
+
+    def _with_flow(self, clip: Clip) -> Clip:
         if clip.estimated_flow is not None:
             return clip
         return dataclasses.replace(clip, estimated_flow=self.estimator(clip))

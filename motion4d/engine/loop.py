@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from motion4d.clip import Clip
-from motion4d.data.sampling import Clips, EpochBatches, SeededClips
+from motion4d.data.sampling import Clips, SeededClips
 from motion4d.engine.checkpoints import Checkpoints
 from motion4d.engine.interrupt import Interrupt, ignore_interrupts
 from motion4d.engine.reporting import Reporter
@@ -178,18 +178,9 @@ class Loop:
     def _loader(self) -> DataLoader[Clip]:
         """Batches from the current one to the last, for this rank; draws nothing from global random states."""
         workers = self.runtime.workers
-        sampler = EpochBatches(
-            len(self.clips),
-            self.training.batch_size,
-            seed=self.progress.seed,
-            rank=self.accelerator.process_index,
-            ranks=self.accelerator.num_processes,
-            start=self.progress.batch,
-            stop=self.progress.steps * self.training.accumulation,
-        )
         return DataLoader(
             self.clips,
-            batch_sampler=sampler,
+            batch_sampler=self.training.remaining(self.progress, rank=self.accelerator.process_index),
             num_workers=workers,
             collate_fn=Clip.collate,
             generator=torch.Generator(),

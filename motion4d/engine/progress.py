@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # what must not change between a checkpoint and the run that goes on from it
-_FIXED = ("seed", "num_clips", "batch_size", "accumulation", "ranks")
+_FIXED = ("seed", "num_clips", "batch_size", "accumulation", "ranks", "batches")
 
 
 @dataclass
@@ -15,7 +15,8 @@ class Progress:
     """Counters of a training of `steps` optimizer steps.
 
     step: optimizer steps done; num_clips: clips of the training set; batch_size: clips per rank and batch;
-    accumulation: batches per optimizer step; ranks: processes that train together.
+    accumulation: batches per optimizer step; ranks: processes that train together. batches: how batches choose their
+    shapes, "" if all are alike; epoch_length: batches per epoch where they are not.
     """
 
     steps: int
@@ -25,6 +26,8 @@ class Progress:
     accumulation: int = 1
     ranks: int = 1
     step: int = 0
+    batches: str = ""
+    epoch_length: int | None = None
 
     @property
     def batch(self) -> int:
@@ -34,7 +37,7 @@ class Progress:
     @property
     def batches_per_epoch(self) -> int:
         """Batches of one pass over the training set, per rank."""
-        return max(1, self.num_clips // (self.batch_size * self.ranks))
+        return self.epoch_length or max(1, self.num_clips // (self.batch_size * self.ranks))
 
     @property
     def epoch(self) -> int:
@@ -48,7 +51,9 @@ class Progress:
 
     @property
     def clips_per_step(self) -> int:
-        """The effective batch: clips per optimizer step, all ranks together."""
+        """The effective batch: clips per optimizer step, all ranks together; the mean where batches differ."""
+        if self.epoch_length is not None:
+            return round(self.num_clips / self.epoch_length * self.accumulation)
         return self.batch_size * self.accumulation * self.ranks
 
     def state_dict(self) -> dict[str, Any]:
@@ -58,9 +63,10 @@ class Progress:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take the step of a checkpoint; a ValueError if the runs cannot be continued into each other."""
         for name in _FIXED:
-            if state[name] != getattr(self, name):
+            written = state.get(name, "")
+            if written != getattr(self, name):
                 raise ValueError(
-                    f"the checkpoint was written with {name}={state[name]}, this run has {name}={getattr(self, name)}: "
+                    f"the checkpoint was written with {name}={written}, this run has {name}={getattr(self, name)}: "
                     "the same numbers cannot be reached; restore it, or start a new run in another output folder"
                 )
         self.step = state["step"]

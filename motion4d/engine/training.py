@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from motion4d.data.dynamic_batches import DynamicBatches, ShapedBatches
+from motion4d.data.sampling import EpochBatches, Key
 from motion4d.engine.ema import Ema
 from motion4d.engine.progress import Progress
 
@@ -16,13 +19,15 @@ _OPTIONAL = ("steps", "epochs", "eval_every", "checkpoint_every")
 class Training:
     """Exactly one of steps and epochs is given.
 
-    steps: optimizer steps; batch_size: clips per rank and batch; accumulation: batches per step; clip_norm: largest
+    steps: optimizer steps; batch_size: clips per rank and batch; batches: what chooses the size of each batch, and the
+    frames and the image size of its clips, instead of batch_size; accumulation: batches per step; clip_norm: largest
     gradient norm, None: not clipped; *_every: steps; keep: checkpoints on disk; pictures: sequences drawn at the end.
     """
 
     steps: int | None = None
     epochs: int | None = None
     batch_size: int = 1
+    batches: DynamicBatches | None = None
     accumulation: int = 1
     clip_norm: float | None = 1.0
     log_every: int = 20
@@ -43,8 +48,19 @@ class Training:
     def progress(self, num_clips: int, *, seed: int, ranks: int) -> Progress:
         """The progress of a training that has not begun."""
         progress = Progress(1, seed, num_clips, self.batch_size, self.accumulation, ranks)
+        if self.batches is not None:
+            progress.batches = str(self.batches)
+            progress.epoch_length = max(1, len(self.batches.sizes(num_clips, seed=seed, epoch=0, ranks=ranks)))
         if self.steps is not None:
             progress.steps = self.steps
         else:
             progress.steps = math.ceil((self.epochs or 1) * progress.batches_per_epoch / self.accumulation)
         return progress
+
+    def remaining(self, progress: Progress, *, rank: int) -> Iterable[list[Key]]:
+        """The batches of one rank from the current one to the last."""
+        stop = progress.steps * self.accumulation
+        share = {"seed": progress.seed, "rank": rank, "ranks": progress.ranks, "start": progress.batch, "stop": stop}
+        if self.batches is not None:
+            return ShapedBatches(self.batches, progress.num_clips, **share)
+        return EpochBatches(progress.num_clips, self.batch_size, **share)
