@@ -20,13 +20,23 @@ class GeometryViews:
     """One random view of each clip of another dataset.
 
     num_frames: of the view; largest_step: its frames are each, every second, ... or every largest_step-th of the clip,
-    as far as the clip is long enough; colour: largest relative change of brightness and contrast, one for all frames.
+    as far as the clip is long enough; max_depth: what is farther away counts as unknown (a horizon would set the scale
+    of its scene); colour: largest relative change of brightness and contrast, one for all frames.
     """
 
-    def __init__(self, clips: Clips, *, num_frames: int, largest_step: int = 1, colour: float = 0.3) -> None:
+    def __init__(
+        self,
+        clips: Clips,
+        *,
+        num_frames: int,
+        largest_step: int = 1,
+        max_depth: float | None = None,
+        colour: float = 0.3,
+    ) -> None:
         self.clips = clips
         self.num_frames = num_frames
         self.largest_step = largest_step
+        self.max_depth = max_depth
         self.colour = colour
 
     def __len__(self) -> int:
@@ -47,12 +57,15 @@ class GeometryViews:
         camera_to_world, intrinsics = clip.camera_to_world[:, frames], clip.intrinsics[:, frames]
         if mirrored:
             camera_to_world, intrinsics = mirrored_cameras(camera_to_world, intrinsics, clip.size[1])
+        valid = torch.ones_like(clip.depth, dtype=torch.bool) if clip.valid is None else clip.valid
+        if self.max_depth is not None:
+            valid = valid & (clip.depth <= self.max_depth)
         return Clip(
             recoloured(view(clip.images), self.colour),
             depth=view(clip.depth),
             camera_to_world=camera_to_world,
             intrinsics=intrinsics,
-            valid=None if clip.valid is None else view(clip.valid),
+            valid=view(valid),
             sources=tuple(replace(source, frames=()) for source in clip.sources),
         )
 
