@@ -82,7 +82,10 @@ def train_only(model: GeometryModel, patterns: Sequence[str]) -> None:
 
 
 def prediction_of(geometry: Geometry, size: tuple[int, int]) -> VGGTPrediction:
-    """The geometry of images of `size` = (H, W) as a prediction in one stage, with one confidence for all maps."""
+    """The geometry of images of `size` = (H, W) as a prediction in one stage, with one confidence for all maps.
+
+    Fields of view have no gradient: such a backbone finds them by a fit to its points, and those are trained directly.
+    """
     said = VGGTPrediction(depth=geometry.depth, points_world=geometry.points_world)
     said.depth_confidence = said.points_confidence = geometry.confidence
     if geometry.camera_to_world is not None:
@@ -91,5 +94,6 @@ def prediction_of(geometry: Geometry, size: tuple[int, int]) -> VGGTPrediction:
                 'poses are trained with their intrinsics, which this backbone finds from its points: add "points" to '
                 "model.heads"
             )
-        said.pose_encodings = encode_pose(se3_inverse(geometry.camera_to_world), geometry.intrinsics, size)[None]
+        world_to_camera = se3_inverse(geometry.camera_to_world)
+        said.pose_encodings = encode_pose(world_to_camera, geometry.intrinsics.detach(), size)[None]
     return said
