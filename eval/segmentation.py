@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from eval.tables import table, write_results
-from motion4d.io.files import check_writable
+from eval.command import run
 from motion4d.layouts.mask_folders import by_position, mask_files, sequence_names
 from motion4d.metrics.fbms import PUBLISHED_THRESHOLD, score_fbms
 from motion4d.metrics.folders import FolderScores, score_folder
@@ -23,22 +22,7 @@ from motion4d.metrics.protocols import DAVIS2016, PROTOCOLS, Protocol
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Score what the command line names; returns the exit status."""
-    options = _parser().parse_args(arguments)
-    try:
-        if options.output is not None:
-            check_writable(options.output)
-        scores = SCORERS[options.protocol](options)
-    except (OSError, ValueError) as error:
-        print(f"eval.segmentation: {error}", file=sys.stderr)
-        return 2
-    for name, reason in scores.failures.items():
-        print(f"{name} is not scored: {reason}", file=sys.stderr)
-    if scores.rows:
-        print(table(scores, per_sequence=options.per_sequence))
-        if options.output is not None:
-            write_results(options.output, scores)
-    print(_closing_line(scores))
-    return 1 if scores.failures else 0
+    return run("eval.segmentation", _parser().parse_args(arguments), lambda options: SCORERS[options.protocol](options))
 
 
 def _score_masks(protocol: Protocol, options: argparse.Namespace) -> FolderScores:
@@ -89,12 +73,6 @@ def _chosen(options: argparse.Namespace) -> list[str]:
 def _names(item: str) -> list[str]:
     """A sequence name, or the names in a text file (one a line)."""
     return Path(item).read_text(encoding="utf-8").split() if Path(item).is_file() else [item]
-
-
-def _closing_line(scores: FolderScores) -> str:
-    sequences = scores.sequences
-    line = f"protocol {scores.protocol}: {len(sequences)} sequences, {sum(sequences.values())} frames scored"
-    return f"{line}; {len(scores.failures)} not scored: {', '.join(scores.failures)}" if scores.failures else line
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Tables of eval.segmentation: printed, and as files."""
+"""Tables of the scoring commands: printed, and as files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def write_results(folder: Path, scores: FolderScores) -> None:
     """per_frame.csv (if frames have scores), per_sequence.csv and metrics.json (protocol, sequences, pooled rows)."""
     if scores.frame_rows:
         write_csv(folder / "per_frame.csv", list(scores.frame_rows[0]), scores.frame_rows)
-    write_csv(folder / "per_sequence.csv", ("sequence", "object", "frames", *scores.columns), scores.rows)
+    objects = ("object",) if any(row["object"] is not None for row in scores.rows) else ()
+    rows = [{name: row[name] for name in ("sequence", *objects, "frames", *scores.columns)} for row in scores.rows]
+    write_csv(folder / "per_sequence.csv", list(rows[0]), rows)
     pooled = {name.replace(" ", "_"): _json_numbers(row) for name, row in scores.poolings.items()}
     write_json(
         folder / "metrics.json",

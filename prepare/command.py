@@ -132,7 +132,7 @@ def _work_through(
             problems += found
             if facts is not None and not found:
                 manifest.sequences[job.name] = facts
-                print(f"{job.name}: {facts.frames} frames, {facts.labelled} of them with truth", flush=True)
+                print(f"{job.name}: {facts.frames} frames, {facts.labelled} of them with masks or depth", flush=True)
             print("\n".join(found), end="\n" if found else "", file=sys.stderr, flush=True)
             if time.monotonic() - written > SECONDS_BETWEEN_MANIFESTS:
                 manifest.write(options.root)

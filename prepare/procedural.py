@@ -18,14 +18,19 @@ from motion4d.clip import Clip
 from motion4d.data.procedural.dataset import ProceduralClips
 from motion4d.io.files import check_writable
 from prepare.export import (
+    bonn,
     davis,
     davis_moving,
+    dycheck,
     dynamic_replica,
     dynamicverse,
     fbms,
     got10k,
     gotmoving,
     hoi4d,
+    kitti,
+    nyu,
+    scannet,
     segtrack,
     sintel,
     tum,
@@ -36,10 +41,13 @@ CONF = Path(__file__).parents[1] / "conf"
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """write(clips, folder): the writer; sources: the folders below it that `prepare` is given."""
+    """write(clips, folder): the writer; sources: the folders below it that `prepare` is given; options: that it needs
+    besides to take all frames of such a short recording, {} being their number.
+    """
 
     write: Callable[[Iterable[Clip], Path], None]
     sources: tuple[str, ...]
+    options: str = ""
 
 
 LAYOUTS = {
@@ -52,7 +60,12 @@ LAYOUTS = {
     "hoi4d": Layout(hoi4d.write, ("HOI4D_release", "HOI4D_annotations")),
     "dynamic_replica": Layout(dynamic_replica.write, ("dynamic_replica_data",)),
     "sintel": Layout(sintel.write, (sintel.IMAGES, sintel.TRUTH)),
-    "tum": Layout(tum.write, (".",)),
+    "bonn": Layout(bonn.write, (bonn.FOLDER,), "--start 0 --count {}"),
+    "dycheck": Layout(dycheck.write, (dycheck.FOLDER,)),
+    "kitti": Layout(kitti.write, (kitti.DEPTH, kitti.RAW)),
+    "nyu": Layout(nyu.write, (nyu.FOLDER,)),
+    "scannet": Layout(scannet.write, (scannet.FOLDER,), "--stride 1 --count {}"),
+    "tum": Layout(tum.write, (".",), "--stride 1 --count {}"),
     "dynamicverse": Layout(dynamicverse.write, ("DynamicVerse",)),
 }
 
@@ -69,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     sources = " ".join(str(options.root / source) for source in layout.sources)
     print(f"{options.sequences} sequences in {options.root}; prepare them with")
-    print(f"python -m prepare.{options.layout} --partial --source {sources} --root PREPARED")
+    needed = layout.options.format(options.frames)
+    print(" ".join(f"python -m prepare.{options.layout} --partial {needed} --source {sources} --root PREPARED".split()))
     return 0
 
 

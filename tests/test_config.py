@@ -19,6 +19,7 @@ CONF = Path(__file__).parents[1] / "conf"
 GROUPS = [
     "backbone",
     "data",
+    "evaluation",
     "experiment",
     "flow",
     "hydra",

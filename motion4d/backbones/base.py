@@ -35,6 +35,14 @@ class Backbone(nn.Module):
         """The taps `decoder_0`, `decoder_1`, ... in order of depth, for heads that choose by relative depth."""
         return tuple(name for name in self.available_taps if name.startswith("decoder_"))
 
+    @property
+    def attention_blocks(self) -> tuple[tuple[str, nn.Module], ...]:
+        """The trunk's blocks in the order in which they run, each with what it attends over: "frame" or "global".
+
+        A block's output holds the tokens of all frames, one after the other, special tokens first in each.
+        """
+        raise CapabilityError(f"{type(self).__name__} has no blocks that attend inside frames and over all of them")
+
     def forward(self, images: Tensor, *, heads: Collection[str] = (), taps: Collection[str] = ()) -> Geometry:
         """Compute only what was asked for.
 

@@ -148,6 +148,11 @@ class Pi3(Backbone):
         trunk = {"encoder": self.dim} | {f"decoder_{index}": self.dim for index in range(len(self.decoder))}
         return trunk | {_TAP_OF_HEAD[head]: self._head_widths[head] for head in sorted(self.available_heads)}
 
+    @property
+    def attention_blocks(self) -> tuple[tuple[str, nn.Module], ...]:
+        """See Backbone: the decoder's blocks, which take turns."""
+        return tuple(("global" if index % 2 else "frame", block) for index, block in enumerate(self.decoder))
+
     def load_weights(self, path: str | Path) -> None:
         """Load the published file (`model.safetensors`) strictly, without the entries of heads that were not built."""
         absent = self._absent_prefixes()

@@ -129,6 +129,12 @@ class VGGT(Backbone):
         dim = self.aggregator.dim
         return {"encoder": dim} | {f"decoder_{layer}": 2 * dim for layer in range(self.aggregator.depth)}
 
+    @property
+    def attention_blocks(self) -> tuple[tuple[str, nn.Module], ...]:
+        """See Backbone: a frame block and a global block per layer."""
+        layers = zip(self.aggregator.frame_blocks, self.aggregator.global_blocks, strict=True)
+        return tuple(block for inside, over in layers for block in (("frame", inside), ("global", over)))
+
     def load_weights(self, path: str | Path) -> None:
         """Load the published file strictly, without the entries of heads that were not built."""
         load_strict(self, self.own_part(read_state_dict(path)), source=path)

@@ -21,6 +21,8 @@ class CameraHead(nn.Module):
     each other, and adds to the encoding. What is given out has its two fields of view clamped at 0 from below.
     """
 
+    keeps_float32 = True  # whatever autocast says (motion4d.layers.precision)
+
     def __init__(
         self,
         dim: int = 2048,

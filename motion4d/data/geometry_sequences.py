@@ -79,8 +79,19 @@ class GeometrySequences:
         return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
 
     def cameras(self, index: int) -> Cameras:
-        """camera_to_world [N, 4, 4] and intrinsics [N, 3, 3] of sequence `index`, float64; None: not known."""
-        return self.sequences[index].cameras()
+        """camera_to_world [N, 4, 4] and intrinsics [N, 3, 3] of sequence `index`, float64; None: not known.
+
+        A ValueError if there is not one per image.
+        """
+        files = self.sequences[index]
+        cameras = files.cameras()
+        for what, found in (("poses", cameras.camera_to_world), ("intrinsics", cameras.intrinsics)):
+            if found is not None and len(found) != len(files.images):
+                raise ValueError(
+                    f"{files.name} of {self.name} has {len(found)} {what} for {len(files.images)} images; prepare it "
+                    "again, into an empty folder"
+                )
+        return cameras
 
     def _depth_like(self, images: Tensor, index: int) -> Tensor | None:
         if self.sequences[index].depth is None:

@@ -1,7 +1,7 @@
 """Whole sequences of a data set on disk, with masks of what moves: what a benchmark is evaluated on.
 
-A long sequence is large as one clip (100 frames of 854x480: 490 MB), so it can also be taken in parts: `frames(index)`
-streams the images, `truth(index, stem)` reads one mask.
+A long sequence is large as one clip (100 frames of 854x480: 490 MB), so it can also be taken in parts: `part` gives
+some frames as a clip, `frames(index)` streams the images, `truth(index, stem)` reads one mask.
 """
 
 from __future__ import annotations
@@ -50,19 +50,25 @@ class LabelledSequences:
 
     def __getitem__(self, index: int) -> Clip:
         """Sequence `index` as one clip, at its own size."""
-        files, frames = self.sequences[index], self.frames(index)
+        return self.part(index, 0, len(self.sequences[index].images))
+
+    def part(self, index: int, start: int, stop: int) -> Clip:
+        """Frames start..stop-1 (as far as there are) of sequence `index`; nothing else is read."""
+        files = self.sequences[index]
+        paths, stems = files.images[start:stop], files.stems[start:stop]
+        frames = ImageFrames(paths, path=files.images[0].parent)
         height, width = frames.size
-        images = torch.empty(len(files.images), 3, height, width)
+        images = torch.empty(len(paths), 3, height, width)
         for target, image in zip(images, frames, strict=True):
             torch.div(image, 255, out=target)
-        truths = [self.truth(index, stem) for stem in files.stems]
+        truths = [self.truth(index, stem) for stem in stems]
         instances, valid = (torch.from_numpy(np.stack(part)) for part in zip(*truths, strict=True))
         return Clip(
             images[None],
             motion=(instances > 0)[None],
             instances=instances[None],
             valid=valid[None],
-            sources=(Source(self.name, files.name, files.stems),),
+            sources=(Source(self.name, files.name, stems),),
         )
 
     def frames(self, index: int) -> ImageFrames:

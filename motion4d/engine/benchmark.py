@@ -15,14 +15,14 @@ import torch
 
 from motion4d.clip import Clip, Source
 from motion4d.engine.benchmark_files import SequencePredictor
-from motion4d.engine.evaluation import Evaluation
 from motion4d.engine.inference import Inference
-from motion4d.engine.pictures import Example
+from motion4d.engine.pictures import Picture, masks_picture
 from motion4d.engine.report import Report
 from motion4d.engine.scoring import COLUMNS_TO_METRICS
 from motion4d.io.images import read_image, resized
 from motion4d.layouts.sequence import SequenceFiles
 from motion4d.metrics.folders import FolderScores, score_folder
+from motion4d.metrics.protocols import Protocol as ScoringProtocol
 
 _log = logging.getLogger(__name__)
 
@@ -42,16 +42,26 @@ class Benchmark(Protocol):
 
 
 class BenchmarkGroup:
-    """A data set with the models that are run on it. folder: predictions lie in folder/MODEL/NAME/SEQUENCE/STEM.png."""
+    """A data set with the models that are run on it. folder: predictions lie in folder/MODEL/NAME/SEQUENCE/STEM.png.
 
-    def __init__(self, benchmark: Benchmark, inference: Inference, folder: Path, evaluation: Evaluation) -> None:
+    labelled_only: the models see the labelled frames alone.
+    """
+
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        protocol: ScoringProtocol,
+        inference: Inference,
+        folder: Path,
+        *,
+        labelled_only: bool = False,
+    ) -> None:
         self.name = benchmark.name
         self.benchmark = benchmark
-        self.protocol = evaluation.protocol_of(benchmark.protocol)
+        self.protocol = protocol
         self._folder = folder
         self._predictors = {
-            model: SequencePredictor(inference, model, self.protocol, evaluation.labelled_only)
-            for model in inference.models
+            model: SequencePredictor(inference, model, protocol, labelled_only) for model in inference.models
         }
 
     def __len__(self) -> int:
@@ -92,7 +102,7 @@ class BenchmarkGroup:
                 report.rows += [self._row(model, row) for row in scores.rows]
                 report.means.setdefault(model, {})[self.name] = self._means(scores)
 
-    def example(self, index: int) -> Example:
+    def picture(self, index: int) -> Picture:
         """Some frames of a sequence, read from files, with the masks of every model."""
         sequence = self.sequences[index]
         stems = list(sequence.annotations)
@@ -109,7 +119,7 @@ class BenchmarkGroup:
         tensor = torch.from_numpy(images).permute(0, 3, 1, 2)[None].float() / 255
         clip = Clip(tensor, motion=torch.from_numpy(np.stack(truth))[None])
         stacked = {model: torch.from_numpy(np.stack(frames)) for model, frames in masks.items()}
-        return Source(self.name, sequence.name, tuple(stems)), clip, stacked
+        return masks_picture(Source(self.name, sequence.name), clip, stacked)
 
     def _files(self, model: str, sequences: Sequence[SequenceFiles]) -> dict[str, dict[str, Path]]:
         folder = self.folder(model)

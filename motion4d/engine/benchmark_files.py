@@ -78,7 +78,7 @@ class SequencePredictor:
         source.check()
         target, note = folder / sequence.name, folder / f"{sequence.name}.json"
         settings = self._settings(source)
-        if _finished_settings(note) == settings and _is_complete(target, sequence):
+        if finished_settings(note) == settings and _is_complete(target, sequence):
             _log.info("%s: predicted before, in %s", sequence.name, target)
             return
         note.unlink(missing_ok=True)
@@ -145,7 +145,7 @@ class SequencePredictor:
         return json.loads(json.dumps(settings))
 
 
-def _finished_settings(note: Path) -> Any:
+def finished_settings(note: Path) -> Any:
     """The settings of a finished prediction; None if there is none or the note is damaged."""
     try:
         return read_json(note).get("settings")

@@ -9,7 +9,7 @@ from typing import Any
 from motion4d.clip import Clip, Source
 from motion4d.data.sampling import Clips
 from motion4d.engine.inference import OURS, Inference
-from motion4d.engine.pictures import Example
+from motion4d.engine.pictures import Picture, masks_picture
 from motion4d.engine.report import Report
 from motion4d.engine.scoring import score_sequence
 from motion4d.io.masks import write_mask
@@ -48,11 +48,11 @@ class ClipGroup:
     def finish(self, report: Report) -> None:
         """Nothing is left to do: the means follow from the rows."""
 
-    def example(self, index: int) -> Example:
+    def picture(self, index: int) -> Picture:
         """A sequence with the masks of every model."""
         clip = self.clips[index]
         masks = {name: self.inference.segment(name, clip) for name in self.inference.models}
-        return self._source(clip, index), clip, masks
+        return masks_picture(self._source(clip, index), clip, masks)
 
     def _row(self, model: str, clip: Clip, source: Source) -> dict[str, Any]:
         if clip.motion is None:

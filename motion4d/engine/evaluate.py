@@ -1,25 +1,22 @@
 """Evaluate: score a model, and baselines beside it, on the held-out sequences of `data`.
 
-Every sequence goes through the same windows as a prediction. One broken sequence does not end the evaluation: it is
-named, counted, and the run ends as incomplete. Several ranks share the sequences. The run folder gets sequences.csv,
-metrics.json, pictures, predictions/MODEL/DATASET/SEQUENCE/STEM.png for published data sets, and on request masks of
-procedural ones: masks/GROUP/SEQUENCE/STEM.png.
+What is scored, motion masks or cameras and depth, is up to `evaluation`. Every sequence goes through the same windows
+as a prediction. One broken sequence does not end the evaluation: it is named, counted, and the run ends as incomplete.
+Several ranks share the sequences. The run folder gets sequences.csv, metrics.json, pictures, and
+predictions/MODEL/DATASET/SEQUENCE for published data sets; on request predictions of procedural ones, too.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from motion4d.engine.benchmark import BenchmarkGroup
-from motion4d.engine.clip_group import ClipGroup
-from motion4d.engine.evaluation import Evaluation
+from motion4d.engine.evaluation import Evaluation, Group, Scoring
 from motion4d.engine.inference import OURS, Inference
-from motion4d.engine.pictures import Example, draw_examples
+from motion4d.engine.pictures import Picture, write_pictures
 from motion4d.engine.refining import prepare_refiner
 from motion4d.engine.report import Report
 from motion4d.engine.run_folder import RunFolder
@@ -35,9 +32,10 @@ _log = logging.getLogger(__name__)
 class Evaluate:
     """The task. data: has "eval", a data set of sequences or a mapping group -> data set.
 
-    A data set is clips that lie in memory, or one on disk with a `protocol` (motion4d.engine.benchmark). baselines:
-    name -> other models with the same interface; None leaves one out. refine: makes better masks of what our model says
-    (motion4d.refine), not of the baselines. checkpoint, shipped: engine.weights. pictures: number of sequences drawn.
+    A data set is clips that lie in memory, or one on disk with protocols of its own. evaluation: what is scored, and
+    how; None: motion masks. baselines: name -> other models with the same interface; None leaves one out. refine: makes
+    better masks of what our model says (motion4d.refine), not of the baselines. checkpoint, shipped: engine.weights.
+    save_predictions: of clips in memory, too. pictures: number of sequences drawn.
     """
 
     is_distributed = True
@@ -55,8 +53,8 @@ class Evaluate:
         pretrained: Mapping[str, str] | None = None,
         checkpoint: str | None = "auto",
         shipped: str | None = None,
-        evaluation: Evaluation | None = None,
-        save_masks: bool = False,
+        evaluation: Scoring | None = None,
+        save_predictions: bool = False,
         pictures: int = 0,
         refine: Refiner | None = None,
     ) -> None:
@@ -69,16 +67,10 @@ class Evaluate:
         self.shipped = shipped
         self.pictures = pictures
         self.weights = {name: "its own" if needs_weights(one) else "none needed" for name, one in self.models.items()}
-        evaluation = evaluation or Evaluation()
+        self.evaluation = evaluation or Evaluation()
         inference = Inference(self.models, window or Window(), threshold, self.runtime, refine)
-        dealt = replace(inference, window=replace(inference.window, interleave=evaluation.interleave))
-        masks = self.folder.path / "masks" if save_masks else None
-        self.groups: list[BenchmarkGroup | ClipGroup] = [
-            BenchmarkGroup(one, dealt, self.folder.path / "predictions", evaluation)
-            if hasattr(one, "protocol")
-            else ClipGroup(name, one, inference, masks=masks)
-            for name, one in _groups(data["eval"]).items()
-        ]
+        sets = data["eval"] if isinstance(data["eval"], Mapping) else {"": data["eval"]}
+        self.groups = self.evaluation.groups(sets, inference, self.folder.path, save_all=save_predictions)
 
     def check_data(self) -> None:
         """Look for the sequences: a ValueError or FileNotFoundError of one sentence if there are none."""
@@ -104,7 +96,7 @@ class Evaluate:
         report = self.score()
         summary = self.write(report)
         if self._is_main and self.pictures:
-            draw_examples(self.examples(self.pictures), self.folder.path / "pictures")
+            write_pictures(self.draw(self.pictures), self.folder.path / "pictures")
         report.check_complete()
         return summary
 
@@ -117,7 +109,7 @@ class Evaluate:
         state = PartialState(cpu=self.runtime.torch_device.type == "cpu", timeout=timedelta(days=1))
         for model in self.models.values():
             place_model(model, self.runtime)
-        report = Report()
+        report = Report(self.evaluation.figures)
         jobs = self._jobs()
         for group, index in jobs[state.process_index :: state.num_processes]:
             group.run(index, report)
@@ -136,19 +128,19 @@ class Evaluate:
         if self._is_main:
             self.folder.write_table("sequences", report.rows)
             self.folder.write_metrics(summary)
-            _log.info("\n%s\n\nstatic: share of pixels marked where nothing moves", report.table())
+            _log.info("\n%s", report.table())
         return summary
 
-    def examples(self, count: int) -> Iterator[Example]:
-        """Up to `count` sequences, spread over all groups; those that failed are left out."""
+    def draw(self, count: int) -> Iterator[Picture]:
+        """Pictures of up to `count` sequences, spread over all groups; those that failed are left out."""
         jobs = self._jobs()
         for group, index in jobs[:: max(1, len(jobs) // max(1, count))][:count]:
             try:
-                example = group.example(index)
+                picture = group.picture(index)
             except (ValueError, OSError, RuntimeError) as error:
                 _log.debug("not drawn: %s", error)
                 continue
-            yield example
+            yield picture
 
     def _weights_of(self, name: str) -> str:
         """Which weights a model has, with a checksum."""
@@ -161,10 +153,5 @@ class Evaluate:
 
         return bool(PartialState().is_main_process)
 
-    def _jobs(self) -> list[tuple[BenchmarkGroup | ClipGroup, int]]:
+    def _jobs(self) -> list[tuple[Group, int]]:
         return [(group, index) for group in self.groups for index in range(len(group))]
-
-
-def _groups(data: Any) -> Mapping[str, Any]:
-    """A mapping of named groups as it is; one data set under the empty name, which takes each clip's own."""
-    return data if isinstance(data, Mapping) else {"": data}

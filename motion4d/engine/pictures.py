@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: frames of some sequences, and below them the truth, our masks and the baselines'."""
+"""Pictures of an evaluation, one per sequence: what they show is up to the group that the sequence belongs to."""
 
 from __future__ import annotations
 
@@ -6,24 +6,38 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from motion4d.clip import Clip, Source
 from motion4d.io.images import write_image
 from motion4d.viz.comparison import comparison_sheet
 
-Example = tuple[Source, Clip, dict[str, Tensor]]  # where from, the clip, masks [N, H, W] per model
+Picture = tuple[str, NDArray[np.uint8]]  # name, [H, W, 3]
 
 
-def draw_examples(examples: Iterable[Example], folder: Path) -> list[tuple[str, np.ndarray]]:
-    """Write folder/DATASET_SEQUENCE.png for each example; returns (name, image [H, W, 3] uint8) of each."""
-    drawn = []
-    for source, clip, masks in examples:
-        images = (clip.images[0].permute(0, 2, 3, 1) * 255).round().byte().numpy()
-        rows = {"truth": clip.motion[0].numpy()} if clip.motion is not None else {}
-        rows.update({name: mask.numpy() for name, mask in masks.items()})
-        name = f"{source.dataset}_{source.sequence}".replace("/", "_")
-        sheet = comparison_sheet(images, rows, f"{source.dataset} {source.sequence}: what moves in the world")
-        write_image(folder / f"{name}.png", sheet)
-        drawn.append((name, sheet))
-    return drawn
+def write_pictures(pictures: Iterable[Picture], folder: Path) -> list[Picture]:
+    """Write folder/NAME.png for each; returns them."""
+    written = []
+    for name, picture in pictures:
+        write_image(folder / f"{name}.png", picture)
+        written.append((name, picture))
+    return written
+
+
+def picture_name(source: Source) -> str:
+    """DATASET_SEQUENCE, fit for a file."""
+    return f"{source.dataset}_{source.sequence}".replace("/", "_")
+
+
+def masks_picture(source: Source, clip: Clip, masks: dict[str, Tensor]) -> Picture:
+    """Frames of a clip, and below them the true masks and those of every model, [N, H, W] each."""
+    rows = {"truth": clip.motion[0].numpy()} if clip.motion is not None else {}
+    rows.update({name: mask.numpy() for name, mask in masks.items()})
+    title = f"{source.dataset} {source.sequence}: what moves in the world"
+    return picture_name(source), comparison_sheet(image_bytes(clip), rows, title)
+
+
+def image_bytes(clip: Clip) -> NDArray[np.uint8]:
+    """The frames [N, H, W, 3] of a clip of one video."""
+    return (clip.images[0].permute(0, 2, 3, 1) * 255).round().byte().numpy()

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +28,7 @@ from motion4d.io.images import write_image
 from motion4d.io.masks import ProbabilityFile, mask_name, write_mask, write_probabilities
 from motion4d.io.video import VideoWriter, open_video_writer
 from motion4d.viz.overlay import overlay
-from motion4d.viz.sheet import PanelPicker, contact_sheet
+from motion4d.viz.sheet import EvenPicker, Panel, contact_sheet, make_panel
 
 _MARK = "motion4d prediction"
 _RESULTS = ("masks", "probabilities.npz", "overlay.mp4", "contact_sheet.png")
@@ -54,7 +55,7 @@ class ResultWriter:
         self._results = ResultFolder(self.folder, mark=_MARK, names=_RESULTS)
         self._hidden = self._results.hidden
         self._open_files = ExitStack()
-        self._picker = PanelPicker()
+        self._picker: EvenPicker[Panel] = EvenPicker()
         self._video: VideoWriter
         self._probabilities: ProbabilityFile | None = None
 
@@ -80,7 +81,8 @@ class ResultWriter:
         """Write the next frame."""
         index = len(self.moving_share)
         time = f"   {index / self.frame_rate:.2f} s" if self.frame_rate else ""
-        self._picker.add(index, f"{index}{time}", result.image, result.probabilities, result.mask)
+        panel = partial(make_panel, index, f"{index}{time}", result.image, result.probabilities, result.mask)
+        self._picker.offer(index, panel)
         write_mask(self._hidden / "masks" / f"{mask_name(index)}.png", result.mask)
         self._video.add(overlay(result.image, result.mask))
         if self._probabilities is not None:

@@ -1,4 +1,4 @@
-"""Scores of motion masks: one row per sequence, and their means per group and overall.
+"""Scores of sequences in rows, and their means per group and overall; and what the rows of motion masks hold.
 
 J and F follow DAVIS (motion4d.metrics.segmentation), frame by frame; mean, recall and decay are over the frames of a
 sequence. IoU, precision and recall pool all pixels of a sequence. Means are over sequences in which something moves.
@@ -8,6 +8,7 @@ A sequence in which nothing moves has no region to find: of it, `static` says wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,45 @@ from motion4d.metrics.segmentation import frame_f, frame_j, pixel_counts, sequen
 
 Scores = dict[str, Any]
 
+
+@dataclass(frozen=True)
+class Figures:
+    """What rows of scores hold. metrics: names of all figures; main: of those in short tables and in sweeps.
+
+    protocol: how they came about where no published protocol applies; note: a line below tables.
+    """
+
+    metrics: tuple[str, ...]
+    main: tuple[str, ...]
+    protocol: str
+    note: str
+
+    def means(self, rows: Sequence[Mapping[str, Any]]) -> Scores:
+        """Means over the rows that have a figure; by which protocol, and over how many sequences and frames."""
+        means: Scores = {
+            "protocol": self.protocol,
+            "sequences": len(rows),
+            "frames": sum(row["frames"] for row in rows),
+        }
+        for name in self.metrics:
+            values = [row[name] for row in rows if row.get(name) is not None]
+            if values:
+                means[name] = float(np.mean(values))
+        return means
+
+
 METRICS = ("J&F", "J", "J recall", "J decay", "F", "F recall", "F decay", "IoU", "precision", "recall", "static")
 COLUMNS_TO_METRICS = {  # names that protocols give (motion4d.metrics) -> names of our tables
     **{f"{name}-Mean": name for name in ("J&F", "J", "F")},
     **{f"{name}-{kind}": f"{name} {kind.lower()}" for name in ("J", "F") for kind in ("Recall", "Decay")},
     **{"IoU": "IoU", "Precision": "precision", "Recall": "recall"},
 }
-PROTOCOL = "frames, moving"
-MAIN = ("J&F", "J", "F", "IoU", "precision", "recall", "static")
+MASK_FIGURES = Figures(
+    METRICS,
+    main=("J&F", "J", "F", "IoU", "precision", "recall", "static"),
+    protocol="frames, moving",
+    note="static: share of pixels marked where nothing moves",
+)
 
 
 def score_sequence(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray | None = None) -> Scores:
@@ -40,16 +72,6 @@ def score_sequence(prediction: np.ndarray, truth: np.ndarray, valid: np.ndarray 
     scores: Scores = {"frames": len(truth), **_statistics("J", region), **_statistics("F", boundary)}
     scores["J&F"] = (scores["J"] + scores["F"]) / 2
     return {**scores, "IoU": counts.iou, "precision": counts.precision, "recall": counts.recall}
-
-
-def mean_scores(rows: Sequence[Mapping[str, Any]]) -> Scores:
-    """The means of METRICS over the rows that have them; by which protocol, and over how many sequences and frames."""
-    means: Scores = {"protocol": PROTOCOL, "sequences": len(rows), "frames": sum(row["frames"] for row in rows)}
-    for name in METRICS:
-        values = [row[name] for row in rows if row.get(name) is not None]
-        if values:
-            means[name] = float(np.mean(values))
-    return means
 
 
 def grouped(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -18,10 +18,10 @@ from motion4d.data.sampling import Clips
 from motion4d.data.with_flow import WithFlow
 from motion4d.engine.checkpoints import find_checkpoint
 from motion4d.engine.evaluate import Evaluate
-from motion4d.engine.evaluation import Evaluation
+from motion4d.engine.evaluation import Scoring
 from motion4d.engine.inference import OURS
 from motion4d.engine.loop import Loop, Losses, MakeOptimizer
-from motion4d.engine.pictures import draw_examples
+from motion4d.engine.pictures import write_pictures
 from motion4d.engine.runtime import Runtime, seed_everything
 from motion4d.engine.schedule import Schedule
 from motion4d.engine.training import Training
@@ -54,7 +54,7 @@ class Train:
         window: Window | None = None,
         threshold: float = 0.5,
         baselines: Mapping[str, Any] | None = None,
-        evaluation: Evaluation | None = None,
+        evaluation: Scoring | None = None,
         pretrained: Mapping[str, str] | None = None,
         checkpoint: str | None = None,
         resume: str = "auto",
@@ -118,8 +118,8 @@ class Train:
             summary = self.evaluation.write(report)
             loop.reporter.scalars("eval", summary["main"])
             if loop.is_main and self.training.pictures:
-                examples = self.evaluation.examples(self.training.pictures)
-                for name, picture in draw_examples(examples, self.folder / "pictures"):
+                pictures = self.evaluation.draw(self.training.pictures)
+                for name, picture in write_pictures(pictures, self.folder / "pictures"):
                     loop.reporter.picture(name, picture)
         loop.close()
         report.check_complete()

@@ -1,13 +1,16 @@
-"""Similarity alignment of corresponding points (Umeyama 1991), weighted or masked, batched."""
+"""Similarity alignment of corresponding points (Umeyama 1991), weighted or masked, batched; plain or robust."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import torch
 from torch import Tensor
 
 from motion4d.geometry.poses import nearest_rotation, se3
+
+_SAMPLE_SIZE = 4  # points that a robust alignment begins with
+_JUDGES = 2000  # points that choose among the samples
 
 
 @dataclass(frozen=True)
@@ -51,3 +54,46 @@ def umeyama(source: Tensor, target: Tensor, weights: Tensor | None = None) -> Si
     scale = (rotation * covariance).sum((-2, -1)) / (share * centred.square()).sum((-2, -1))
     moved = (rotation @ mean_source.unsqueeze(-1)).squeeze(-1)
     return Similarity(scale, rotation, mean_target - scale.unsqueeze(-1) * moved)
+
+
+def robust_umeyama(
+    source: Tensor,
+    target: Tensor,
+    weights: Tensor,
+    *,
+    unit: Tensor | None = None,
+    samples: int = 64,
+    rounds: int = 10,
+) -> Similarity:
+    """`umeyama` for points [P, 3] of which up to half may be wrong; weights [P] as there.
+
+    Reweighting (Geman-McClure: a residual of three medians counts a quarter) begins at that similarity, of those which
+    small samples give, whose median residual is least. unit [P]: what a residual is measured in at each point, such as
+    its depth; points then weigh 1/unit^2 more. Samples come from a seeded generator.
+    """
+    unit = torch.ones_like(weights) if unit is None else unit
+    base = torch.where(weights > 0, weights / unit.square(), 0)
+    similarity = _voted(source, target, base, unit, samples)
+    for _ in range(rounds):
+        residual = (similarity.apply(source) - target).norm(dim=-1) / unit
+        scale = (3 * residual[base > 0].median()).clamp_min(torch.finfo(residual.dtype).eps)
+        similarity = umeyama(source, target, base / (1 + (residual / scale).square()).square())
+    return similarity
+
+
+def _voted(source: Tensor, target: Tensor, weights: Tensor, unit: Tensor, samples: int) -> Similarity:
+    """The similarity of all points or of a small sample, whichever has the least median residual."""
+    whole = umeyama(source, target, weights)
+    known = weights > 0
+    generator = torch.Generator().manual_seed(0)
+    judges, picks = (
+        torch.randint(int(known.sum()), shape, generator=generator).to(source.device)
+        for shape in ((_JUDGES,), (samples, _SAMPLE_SIZE))
+    )
+    source, target, unit = source[known], target[known], unit[known]
+    drawn = umeyama(source[picks], target[picks])
+    voters = [torch.cat((one[None], few)) for one, few in zip(astuple(whole), astuple(drawn), strict=True)]
+    candidates = Similarity(*voters)
+    residual = (candidates.apply(source[judges]) - target[judges]).norm(dim=-1) / unit[judges]
+    best = residual.median(-1).values.nan_to_num(torch.inf).argmin()  # a sample of one repeated point has no scale
+    return Similarity(*(part[best] for part in voters))

@@ -1,4 +1,4 @@
-"""Depth as 16-bit grey PNG (TUM, Bonn, KITTI, ScanNet): integers that stand for a depth times `per_unit`, 0 = none."""
+"""Depth files: 16-bit grey PNG (TUM, Bonn, KITTI), integers that are depth times `per_unit`; npy arrays. 0 = none."""
 
 from __future__ import annotations
 
@@ -36,3 +36,23 @@ def write_depth_png(path: str | Path, depth: NDArray[np.floating], *, per_unit: 
     known = np.isfinite(values) & (values > 0) & (values <= LARGEST)
     with atomic_path(path) as temporary:
         Image.fromarray(np.where(known, values, 0).astype(np.uint16)).save(temporary)
+
+
+def read_depth_npy(path: str | Path) -> NDArray[np.float32]:
+    """An array [H, W] or [H, W, 1] -> [H, W]; a ValueError names a file that is damaged or holds something else."""
+    try:
+        array = np.asarray(np.load(path, allow_pickle=False))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"cannot read the depth {path} ({error}); restore or remove this file") from error
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,)) or array.dtype.kind != "f":
+        raise ValueError(f"{path} holds {array.dtype} of {array.shape}, but depth is an array of numbers [H, W]")
+    depth: NDArray[np.float32] = array.reshape(array.shape[:2]).astype(np.float32)
+    return depth
+
+
+def write_depth_npy(path: str | Path, depth: NDArray[np.floating]) -> None:
+    """Write [H, W] or [H, W, 1] atomically."""
+    with atomic_path(path) as temporary:
+        np.save(temporary, depth, allow_pickle=False)

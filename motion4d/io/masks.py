@@ -6,7 +6,6 @@ by frame, so that its length costs no memory: `numpy.load(path)["00000"]`.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from motion4d.io.files import atomic_path
+from motion4d.io.arrays import ArrayFile, write_arrays
 from motion4d.io.images import read_image, write_image
 
 
@@ -36,20 +35,19 @@ def read_mask(path: str | Path) -> NDArray[np.bool_]:
 class ProbabilityFile:
     """An npz file that grows by one frame at a time; made by `write_probabilities`."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
+    def __init__(self, arrays: ArrayFile) -> None:
+        self._arrays = arrays
 
     def add(self, name: str, probabilities: NDArray[np.floating]) -> None:
         """Append one frame: [H, W] in [0, 1], kept as float16."""
-        with self._archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-            np.lib.format.write_array(member, probabilities.astype(np.float16), allow_pickle=False)
+        self._arrays.add(name, probabilities.astype(np.float16))
 
 
 @contextmanager
 def write_probabilities(path: str | Path) -> Iterator[ProbabilityFile]:
     """Open an npz file for frame-by-frame writing; it appears under its name when the block ends without error."""
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-        yield ProbabilityFile(file)
+    with write_arrays(path) as arrays:
+        yield ProbabilityFile(arrays)
 
 
 def read_probabilities(path: str | Path) -> Iterator[tuple[str, NDArray[np.float16]]]:

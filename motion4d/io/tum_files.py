@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from motion4d.io.files import write_text
+
 
 def parse_rows(lines: Iterable[str], where: str) -> list[tuple[float, str]]:
     """Stamps in seconds, and what follows each of them with single spaces.
@@ -37,15 +39,17 @@ def read_stamped(path: Path) -> dict[float, str]:
     return dict(_rows_of(path))
 
 
-def read_poses(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def read_poses(path: Path, *, scalar_first: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lines `stamp tx ty tz qx qy qz qw` -> stamps [N] and the poses [N, 4, 4], in the order of the file.
 
-    A ValueError names a file with other lines.
+    scalar_first: `stamp tx ty tz qw qx qy qz`, as PAGE-4D and MonST3R write them. A ValueError names a file with other
+    lines.
     """
     stamps, poses = zip(*_rows_of(path), strict=True)
     try:
         numbers = np.array([pose.split() for pose in poses], np.float64)
-        return np.array(stamps), pose_matrices(numbers)
+        order = (0, 1, 2, 4, 5, 6, 3) if scalar_first and numbers.shape[1:] == (7,) else slice(None)
+        return np.array(stamps), pose_matrices(numbers[:, order])
     except ValueError as error:
         raise ValueError(f"{path} does not hold lines of stamp tx ty tz qx qy qz qw ({error})") from error
 
@@ -67,3 +71,10 @@ def pose_matrices(numbers: NDArray[np.floating]) -> NDArray[np.float64]:
 def pose_numbers(poses: NDArray[np.floating]) -> NDArray[np.float64]:
     """The inverse of `pose_matrices`: [N, 4, 4] -> [N, 7]."""
     return np.concatenate((poses[:, :3, 3], Rotation.from_matrix(poses[:, :3, :3]).as_quat()), axis=1)
+
+
+def write_poses(path: str | Path, stamps: Iterable[float], poses: NDArray[np.floating]) -> None:
+    """Write poses [N, 4, 4] with their stamps in seconds, as `read_poses` reads them; atomically."""
+    rows = zip(stamps, pose_numbers(poses), strict=True)
+    lines = (f"{stamp:.6f} " + " ".join(f"{number:.9g}" for number in numbers) for stamp, numbers in rows)
+    write_text(path, "# timestamp tx ty tz qx qy qz qw\n" + "".join(f"{line}\n" for line in lines))

@@ -27,18 +27,18 @@ def frames_in(folder: Path, name: str, *, prepare: str) -> tuple[Path, ...]:
 
 
 def beside(images: Sequence[Path], folder: Path, suffix: str, what: str, *, prepare: str) -> tuple[Path, ...]:
-    """The file of each image, FOLDER/STEM + suffix.
-
-    A FileNotFoundError names the frames that lack their `what`, or the files whose frame is not there.
-    """
+    """The file of each image, FOLDER/STEM + suffix; a FileNotFoundError names the frames that lack their `what`."""
     files = tuple(folder / f"{image.stem}{suffix}" for image in images)
     some_missing(files, what, prepare=prepare)
+    return files
+
+
+def refuse_more(files: Sequence[Path], *, prepare: str) -> None:
+    """A FileNotFoundError if there are more files beside these, of the same suffix: their frames are missing."""
+    folder, suffix = files[0].parent, files[0].suffix
     alone = sorted({file.name for file in folder.glob(f"*{suffix}")} - {file.name for file in files})
     if alone:
-        raise FileNotFoundError(
-            f"the frames of {some(alone)} in {folder} are not in {images[0].parent}; run: {prepare}"
-        )
-    return files
+        raise FileNotFoundError(f"{folder} also has {some(alone)}, which no frame belongs to; run: {prepare}")
 
 
 def some_missing(files: Sequence[Path], what: str, *, prepare: str) -> None:

@@ -1,6 +1,6 @@
 """Sequences of which a published number of frames was selected: rgb_90, depth_90, groundtruth_90.txt. No torch.
 
-The number is that of the preparation, so a layout takes the one that is there.
+The number is that of the preparation, so a layout takes the one that is there. Frames are named by their time.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from motion4d.io.files import natural_key
+from motion4d.layouts.frame_files import frames_in
 
 
 def selected(folder: Path, file: str, *, prepare: str) -> str:
@@ -27,3 +28,12 @@ def selected(folder: Path, file: str, *, prepare: str) -> str:
 def holds_selected(folder: Path, file: str) -> bool:
     """Whether there is any FOLDER/`file`."""
     return any(folder.glob(file))
+
+
+def stamped_frames(folder: Path, name: str, *, prepare: str) -> tuple[Path, ...]:
+    """The images in a folder, each named by its time in seconds, in the order of time; errors as `frames_in`."""
+    images = frames_in(folder, name, prepare=prepare)
+    try:
+        return tuple(sorted(images, key=lambda image: float(image.stem)))
+    except ValueError:
+        raise ValueError(f"{name}: not all files in {folder} are named by a time stamp, such as {images[0]}") from None

@@ -17,7 +17,7 @@ import numpy as np
 
 from motion4d.io.sintel_files import read_cam, read_dpt
 from motion4d.layouts.folders import PUBLISHED, chosen_names, folder_names
-from motion4d.layouts.frame_files import beside, depth_from, frames_in
+from motion4d.layouts.frame_files import beside, depth_from, frames_in, refuse_more
 from motion4d.layouts.geometry import Cameras, GeometryFiles
 
 PREPARE = "python -m prepare.sintel --source DOWNLOADED"
@@ -67,6 +67,7 @@ def sequence_files(root: Path, name: str, *, render: str = "final", prepare: str
     images = frames_in(training / render / name, name, prepare=prepare)
     depth = beside(images, training / DEPTH / name, ".dpt", "depth", prepare=prepare)
     cameras = beside(images, training / CAMERAS / name, ".cam", "camera", prepare=prepare)
+    refuse_more(depth, prepare=prepare)
     return GeometryFiles(name, images, depth_from(depth, read_dpt), partial(read_cameras, cameras))
 
 

@@ -22,9 +22,9 @@ from motion4d.io.depth_files import read_depth_png
 from motion4d.io.images import image_size
 from motion4d.io.tum_files import read_poses
 from motion4d.layouts.folders import PUBLISHED, chosen_names, folder_names
-from motion4d.layouts.frame_files import frames_in, some_missing
+from motion4d.layouts.frame_files import some_missing
 from motion4d.layouts.geometry import Cameras, GeometryFiles
-from motion4d.layouts.numbered import holds_selected, selected
+from motion4d.layouts.numbered import holds_selected, selected, stamped_frames
 
 PREPARE = "python -m prepare.tum --source DOWNLOADED"
 SEQUENCES = tuple(
@@ -52,7 +52,7 @@ def sequence_files(root: Path, name: str, *, prepare: str = PREPARE) -> Geometry
     """One sequence; every frame has a pose, and depth unless the associations say that it has none."""
     folder = root / name
     number = selected(folder, ASSOCIATIONS, prepare=prepare)
-    images = frames_in(folder / f"rgb_{number}", name, prepare=prepare)
+    images = stamped_frames(folder / f"rgb_{number}", name, prepare=prepare)
     lacking = _without_depth(folder / f"associations_{number}.txt", images, prepare=prepare)
     depth = [None if image.name in lacking else folder / f"depth_{number}" / f"{image.stem}.png" for image in images]
     some_missing([file for file in depth if file], "depth", prepare=prepare)
@@ -87,5 +87,5 @@ def _without_depth(associations: Path, images: Sequence[Path], *, prepare: str) 
     rows = [line.split() for line in lines if line and not line.startswith("#")]
     listed = [Path(row[1]).name for row in rows if len(row) == 4]
     if sorted(listed) != sorted(image.name for image in images) or len(rows) != len(listed):
-        raise ValueError(f"{associations} and the images beside it do not agree; run: {prepare}")
+        raise ValueError(f"{associations} and the images do not agree; remove {associations.parent} and run: {prepare}")
     return {Path(row[1]).name for row in rows if row[2] == NO_DEPTH}

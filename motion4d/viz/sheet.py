@@ -1,12 +1,13 @@
 """The contact sheet: a few evenly spaced frames of a clip, each as image, probability heat map and overlay.
 
-`PanelPicker` is fed every frame of a clip of unknown length and keeps thumbnails of a bounded number of them.
+`EvenPicker` is fed every frame of a clip of unknown length and keeps thumbnails of a bounded number of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ _CELL = 240  # longest side of a thumbnail, pixels
 _GAP = 6
 _TITLE, _LABEL, _MARGIN = 34, 24, 104  # heights of the two text lines, width of the row names
 _ROWS = ("image", "probability\nof motion", "mask")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -44,23 +46,16 @@ def make_panel(
     return Panel(index, label, np.asarray(small), np.asarray(soft), np.asarray(share) > 0.5)
 
 
-class PanelPicker:
-    """Keeps every k-th frame it is offered, and doubles k when there are too many: memory never grows."""
+class EvenPicker(Generic[Item]):
+    """Keeps every k-th item it is offered, and doubles k when there are too many: memory never grows."""
 
     def __init__(self, capacity: int = 64) -> None:
         self._capacity = capacity
         self._step = 1
-        self._kept: list[Panel] = []
+        self._kept: list[Item] = []
 
-    def add(
-        self,
-        index: int,
-        label: str,
-        image: NDArray[np.uint8],
-        probabilities: NDArray[np.floating],
-        mask: NDArray[np.bool_],
-    ) -> None:
-        """Offer frame `index` (0, 1, 2, ...) at full size; it is shrunk only if it is kept."""
+    def offer(self, index: int, make: Callable[[], Item]) -> None:
+        """Offer item `index` (0, 1, 2, ...); it is made only if it is kept."""
         if index % self._step:
             return
         if len(self._kept) == self._capacity:
@@ -68,10 +63,10 @@ class PanelPicker:
             self._kept = self._kept[::2]
             if index % self._step:
                 return
-        self._kept.append(make_panel(index, label, image, probabilities, mask))
+        self._kept.append(make())
 
-    def pick(self, count: int = 8) -> list[Panel]:
-        """Up to `count` of the kept panels, evenly spaced, the first included."""
+    def pick(self, count: int = 8) -> list[Item]:
+        """Up to `count` of the kept items, evenly spaced, the first included."""
         wanted = np.linspace(0, len(self._kept) - 1, min(count, len(self._kept))).round().astype(int)
         return [self._kept[k] for k in wanted]
 

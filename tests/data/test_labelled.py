@@ -79,3 +79,11 @@ def test_a_mask_of_another_size_and_a_broken_one(folder: Path) -> None:
     write_image(folder / "images" / "00001.png", np.zeros((3, 6, 3), np.uint8))
     with pytest.raises(ValueError, match="00001.png is 3x6 but the clip began with 4x6"):
         sequences(folder)[0]
+
+
+def test_a_part_reads_only_its_frames(folder: Path) -> None:
+    whole = sequences(folder)[0]
+    (folder / "images" / "00002.png").write_bytes(b"broken")
+    part = sequences(folder).part(0, 1, 2)
+    assert part.sources[0].frames == ("00001",)
+    assert torch.equal(part.images, whole.images[:, 1:2])

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motion4d.geometry.alignment import Similarity, umeyama
+from motion4d.geometry.alignment import Similarity, robust_umeyama, umeyama
 from tests.geometry.test_poses import random_poses
 
 
@@ -25,6 +25,20 @@ def test_recovers_a_known_similarity_beside_masked_outliers(seed):
     spoiled = torch.where(mask.unsqueeze(-1), target, 1e3)
     assert torch.allclose(umeyama(source, spoiled, mask).matrix, truth.matrix, atol=1e-8)
     assert torch.allclose(umeyama(source, target).apply(source), target, atol=1e-8)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 2**31))
+def test_wrong_points_hardly_pull_at_a_robust_alignment(seed):
+    generator = torch.Generator().manual_seed(seed)
+    truth = Similarity(*(part[0] for part in (known(seed).scale, known(seed).rotation, known(seed).translation)))
+    source = torch.randn(300, 3, generator=generator, dtype=torch.float64)
+    target = truth.apply(source)
+    source[:120] = 1.7 * source[:120] + 0.5  # wrong in one and the same way
+    fitted = robust_umeyama(source, target, torch.ones(300))
+    assert torch.allclose(fitted.matrix, truth.matrix, atol=1e-8)
+    noisy = target + 0.01 * truth.scale * torch.randn(300, 3, generator=generator, dtype=torch.float64)
+    assert torch.allclose(robust_umeyama(source, noisy, torch.ones(300)).scale, truth.scale, rtol=5e-3)
 
 
 def test_mirrored_points_still_give_a_rotation():

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from motion4d.viz.sheet import PanelPicker, contact_sheet
+from motion4d.viz.sheet import EvenPicker, Panel, contact_sheet, make_panel
 
 
-def filled_picker(count: int, height: int = 36, width: int = 64) -> PanelPicker:
-    picker = PanelPicker(capacity=16)
+def filled_picker(count: int, height: int = 36, width: int = 64) -> EvenPicker[Panel]:
+    picker: EvenPicker[Panel] = EvenPicker(capacity=16)
     for index in range(count):
         image = np.full((height, width, 3), index % 256, np.uint8)
         probabilities = np.full((height, width), 0.5, np.float32)
-        picker.add(index, f"frame {index}", image, probabilities, probabilities > 0.4)
+        panel = partial(make_panel, index, f"frame {index}", image, probabilities, probabilities > 0.4)
+        picker.offer(index, panel)
     return picker
 
 

@@ -1,0 +1,102 @@
+"""Sums of absolute deviations, sum |s p + t - g|, over very many values: exact, and fast at points close to each other.
+
+Where neither s nor t moves far, most residuals cannot change their sign: their part of the sum is linear and needs no
+second look. `near` keeps the other values only. No torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+
+_SAMPLE = 20_000  # values among which the first guess is found
+
+
+class AbsoluteLoss:
+    """p, g [P] float64; fixed: sum sign p, sum sign, sum sign g of values that are left out; shift: t at that time."""
+
+    def __init__(self, p: Values, g: Values, fixed: Values | None = None, shift: float = 0.0) -> None:
+        self.p = p
+        self.g = g
+        self.fixed = np.zeros(3) if fixed is None else fixed
+        self.shift = shift
+
+    def near(self, s: float, t: float, *, radius: float) -> AbsoluteLoss:
+        """The same sum for scales and shifts within `radius` of s and t."""
+        return self.kept(s, t, radius * (np.abs(self.p) + 1))
+
+    def kept(self, s: float, t: float, reach: Values) -> AbsoluteLoss:
+        """The same sum where residuals differ by at most `reach` [P] from those at s and t."""
+        residual = s * self.p + t - self.g
+        near = np.abs(residual) <= reach
+        far = np.sign(residual[~near])
+        linear = np.array([far @ self.p[~near], far.sum(), far @ self.g[~near]])
+        return AbsoluteLoss(self.p[near], self.g[near], self.fixed + linear, t)
+
+    def at(self, s: float, t: float) -> tuple[float, Values]:
+        """The sum, and its derivatives (sum sign p, sum sign) by s and t."""
+        residual = s * self.p + t - self.g
+        sign = np.sign(residual)
+        slope = self.fixed[:2] + np.array([sign @ self.p, sign.sum()])
+        return float(np.abs(residual).sum() + self.fixed @ (s, t, -1.0)), slope
+
+    def best_shift(self, s: float) -> tuple[float, float]:
+        """The t with the least sum for this s, and the derivative by s of that least sum."""
+        rest = self.g - s * self.p
+        if not len(rest):
+            return self.shift, float(self.fixed[0])
+        place = int(np.clip((len(rest) - 1 - self.fixed[1]) // 2, 0, len(rest) - 1))
+        t = float(np.partition(rest, place)[place])
+        sign = np.sign(t - rest)
+        slope = self.fixed[0] + sign @ self.p
+        ties = self.p[sign == 0]  # their signs are what makes the derivative by t vanish
+        return t, float(slope - (self.fixed[1] + sign.sum()) * ties.mean())
+
+
+def least_scale(p: Values, g: Values) -> float:
+    """The s with the least sum |s p - g|; p is not all 0."""
+    around = least_scale(*_thinned(p, g)) if len(p) > _SAMPLE else float(np.abs(g).sum() / np.abs(p).sum())
+    loss = AbsoluteLoss(p, g)
+    low, high = _bracket(lambda s: float(loss.at(s, 0.0)[1][0]), around)
+    while low < (s := (low + high) / 2) < high:
+        loss = loss.kept(s, 0.0, (high - low) * np.abs(loss.p))
+        low, high = (low, s) if loss.at(s, 0.0)[1][0] > 0 else (s, high)
+    return s
+
+
+def least_scale_shift(p: Values, g: Values, *, around: float) -> tuple[float, float]:
+    """The s and t with the least sum |s p + t - g|; around: a guess of s."""
+    if len(p) > _SAMPLE:
+        around = least_scale_shift(*_thinned(p, g), around=around)[0]
+    loss, least, largest = AbsoluteLoss(p, g), p.min(), p.max()
+    low, high = _bracket(lambda s: loss.best_shift(s)[1], around)
+    while low < (s := (low + high) / 2) < high:
+        t, slope = loss.best_shift(s)
+        # while s moves by d, the best t moves by -d times something between `least` and `largest`
+        loss = loss.kept(s, t, (high - low) * np.maximum(largest - loss.p, loss.p - least))
+        low, high = (low, s) if slope > 0 else (s, high)
+    return s, loss.best_shift(s)[0]
+
+
+def _thinned(p: Values, g: Values) -> tuple[Values, Values]:
+    step = -(-len(p) // _SAMPLE)
+    return p[::step], g[::step]
+
+
+def _bracket(slope: Callable[[float], float], around: float) -> tuple[float, float]:
+    """Two numbers between which the growing function `slope` goes through 0, by steps that become twice as long."""
+    step = max(abs(around), 1e-6) * 1e-3
+    low = high = around
+    for _ in range(60):
+        if slope(high) >= 0:
+            break
+        low, high, step = high, high + step, 2 * step
+    for _ in range(60):
+        if slope(low) <= 0:
+            break
+        low, high, step = low - step, low, 2 * step
+    return low, high
