@@ -4,7 +4,10 @@ Masks of what moves are made of the instance ids: an instance is dynamic if more
 in the world, kept with the left view) ever move by more than 1e-4 between two frames, as published by GeoMotion. If all
 of them are, the masks that come with the data are taken. The right view has the dynamic instances of the left one.
 
-Needs torch: the trajectories are torch files. They are read without running what is inside them.
+Depth is placed, and cameras are taken out of frame_annotations_SPLIT.jgz, where both are there. A sequence without
+instance ids has depth and cameras only.
+
+Masks need torch: the trajectories are torch files. They are read without running what is inside them.
 """
 
 from __future__ import annotations
@@ -23,24 +26,43 @@ from motion4d.io.files import natural_key
 from motion4d.io.labels import read_labels
 from motion4d.io.masks import write_mask
 from motion4d.io.weights import read_state_dict
+from motion4d.layouts import camera_files
 from motion4d.layouts import dynamic_replica as layout
+from motion4d.layouts import dynamic_replica_geometry as geometry
 from motion4d.layouts.folders import folder_names, images_in, some
+from motion4d.layouts.geometry import GeometryFiles
+from motion4d.layouts.sequence import SequenceFiles
 from prepare.command import run
-from prepare.dataset import Dataset, Files, Job, find_root
+from prepare.dataset import Content, Dataset, Facts, Files, Job, find_root
+from prepare.describing import describe
+from prepare.frame_annotations import cameras_by_sequence, cameras_of
 from prepare.got10k import holds
+from prepare.trees import placed
 
 IDS, TRAJECTORIES, SUPPLIED = "instance_id_maps", "trajectories", "masks"
 STILL = 1e-4  # of the world's unit, between two frames
 
 
 def jobs(sources: Sequence[Path], options: argparse.Namespace) -> Iterator[Job]:
-    """Every sequence of every split that has instance ids."""
-    patterns = [f"{split}/*/{IDS}" for split in layout.SPLITS]
-    official = find_root(sources, holds(*patterns), what=f"Dynamic Replica (train/SEQUENCE/{IDS})")
+    """Every sequence of every split that has instance ids, or depth and cameras."""
+    patterns = [f"{split}/*/{part}" for split in layout.SPLITS for part in (IDS, geometry.DEPTH)]
+    what = f"Dynamic Replica (train/SEQUENCE/{IDS} or {geometry.DEPTH})"
+    official = find_root(sources, holds(*patterns), what=what)
     for split in layout.SPLITS:
+        annotations = _annotations(official, split)
         for name in folder_names(official / split):
-            if (official / split / name / IDS).is_dir():
-                yield Job(f"{split}/{name}", partial(_files, official / split / name, f"{split}/{name}"))
+            folder = official / split / name
+            has_masks, has_depth = ((folder / part).is_dir() for part in (IDS, geometry.DEPTH))
+            if has_masks or (has_depth and annotations):
+                yield Job(
+                    f"{split}/{name}", partial(_files, folder, f"{split}/{name}", annotations if has_depth else None)
+                )
+
+
+def _annotations(official: Path, split: str) -> Path | None:
+    """The cameras of a split, if they are there."""
+    name = f"frame_annotations_{split}.jgz"
+    return next((path for path in (official / split / name, official / name) if path.is_file()), None)
 
 
 @lru_cache(maxsize=1)  # the right view follows the left one
@@ -72,8 +94,22 @@ def _points(file: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     return content["traj_3d_world"].float().numpy(), content["instances"].long().numpy()
 
 
-def _files(folder: Path, name: str) -> Files:
-    """Images, and a mask for each of them."""
+def _files(folder: Path, name: str, annotations: Path | None) -> Files:
+    """Images, and what there is of masks, and of depth and cameras."""
+    images = images_in(folder / layout.IMAGES)
+    files: dict[str, Content] = {f"{name}/{layout.IMAGES}/{image.name}": image for image in images}
+    if (folder / IDS).is_dir():
+        files |= _masks(folder, name)
+    if annotations is not None and folder.name in cameras_by_sequence(annotations):
+        files |= placed(folder, name, f"{geometry.DEPTH}/*{geometry.DEPTH_SUFFIX}")
+        stems = [image.stem for image in images]
+        cameras = cameras_of(annotations, folder.name, stems)
+        files[f"{name}/{camera_files.FILE}"] = partial(camera_files.write_cameras, stems=stems, cameras=cameras)
+    return files
+
+
+def _masks(folder: Path, name: str) -> Files:
+    """A mask for each image."""
     left = folder.with_name(re.sub(r"right$", "left", folder.name))
     dynamic, everything = dynamic_instances(left / TRAJECTORIES)
     supplied = folder / SUPPLIED if dynamic == everything else None
@@ -82,12 +118,10 @@ def _files(folder: Path, name: str) -> Files:
     if missing or not images:
         raise FileNotFoundError(f"{supplied or folder / IDS} lacks the frames {some(missing) or '(all)'}")
     chosen = None if supplied else sorted(dynamic)
-    frames = {f"{name}/{layout.IMAGES}/{image.name}": image for image in images.values()}
-    masks = {
+    return {
         f"{name}/{layout.MASKS}/{image.stem}.png": partial(_write_mask, labels[number], chosen)
         for number, image in images.items()
     }
-    return {**frames, **masks}
 
 
 def _by_number(folder: Path) -> dict[str, Path]:
@@ -102,16 +136,35 @@ def _write_mask(labels: Path, dynamic: list[int] | None, target: Path) -> None:
     write_mask(target, ids > 0 if dynamic is None else np.isin(ids, dynamic))
 
 
+def _names(root: Path) -> list[str]:
+    return list(dict.fromkeys([*layout.names(root), *geometry.names(root)]))
+
+
+def _sequence(root: Path, name: str) -> SequenceFiles | GeometryFiles:
+    """Frames with masks, or with depth and cameras where there are no masks."""
+    has_masks = (root / name / layout.MASKS).is_dir()
+    return layout.sequence_files(root, name) if has_masks else geometry.sequence_files(root, name)
+
+
+def _check(files: SequenceFiles | GeometryFiles, facts: Facts) -> list[str]:
+    """Depth and cameras of a sequence that has masks, too."""
+    root = files.images[0].parents[3]  # of ROOT/SPLIT/SEQUENCE/images/FRAME
+    if isinstance(files, GeometryFiles) or not geometry.is_complete(root, files.name):
+        return []
+    return describe(geometry.sequence_files(root, files.name))[1]
+
+
 DATASET = Dataset(
     name="dynamic_replica",
     title="Dynamic Replica",
     licence="CC BY-NC 4.0, for non-commercial use.",
     origin="https://github.com/facebookresearch/dynamic_stereo (its script downloads the splits)",
-    version=1,
+    version=2,
     root=Path("data/dynamic_replica"),
     jobs=jobs,
-    names=layout.names,
-    sequence=layout.sequence_files,
+    names=_names,
+    sequence=_sequence,
+    check=_check,
 )
 
 main = partial(run, DATASET)

@@ -19,6 +19,7 @@ from motion4d.data.procedural.dataset import ProceduralClips
 from motion4d.io.files import check_writable
 from prepare.export import (
     bonn,
+    co3d,
     davis,
     davis_moving,
     dycheck,
@@ -29,11 +30,16 @@ from prepare.export import (
     gotmoving,
     hoi4d,
     kitti,
+    kubric,
     nyu,
+    point_odyssey,
+    rlbench,
     scannet,
     segtrack,
     sintel,
+    spring,
     tum,
+    waymo,
 )
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -66,6 +72,12 @@ LAYOUTS = {
     "nyu": Layout(nyu.write, (nyu.FOLDER,)),
     "scannet": Layout(scannet.write, (scannet.FOLDER,), "--stride 1 --count {}"),
     "tum": Layout(tum.write, (".",), "--stride 1 --count {}"),
+    "point_odyssey": Layout(point_odyssey.write, ("point_odyssey",)),
+    "kubric": Layout(kubric.write, ("movi",)),
+    "spring": Layout(spring.write, (spring.IMAGES, spring.TRUTH, spring.POSES)),
+    "co3d": Layout(co3d.write, ("CO3D", "annotations")),
+    "waymo": Layout(waymo.write, ("waymo",)),
+    "rlbench": Layout(rlbench.write, ("rlbench",)),
     "dynamicverse": Layout(dynamicverse.write, ("DynamicVerse",)),
 }
 

@@ -125,6 +125,37 @@ def test_published_data_of_geomotion() -> None:
     assert (data.eval.layout.root, data.eval.frames.strides, data.eval.frames.centred) == ("data/test", [2], True)
 
 
+def test_published_data_of_page4d() -> None:
+    """Composed and built without any data."""
+    data = composed("data=page4d_mixture", "data.views.margin=3").data
+    parts = data.train.datasets
+    assert dict(data.train.lengths) == {
+        **{"point_odyssey": 5000, "point_odyssey_val": 1000, "point_odyssey_test": 1000, "dynamic_replica": 10000},
+        **{"dynamic_replica_valid": 1000, "kubric": 5000, "spring_left": 2500, "spring_right": 2500},
+        **{"co3d": 10000, "waymo": 10000},
+    }
+    assert {name: part.windows.get("strides") for name, part in parts.items()} == {
+        **dict.fromkeys(["point_odyssey", "point_odyssey_val", "point_odyssey_test"], list(range(1, 9))),
+        **dict.fromkeys(["dynamic_replica", "dynamic_replica_valid"], [1, 2, 3, 4]),
+        **dict.fromkeys(["kubric", "waymo"], [1]),
+        **dict.fromkeys(["spring_left", "spring_right"], [1, 2, 3]),
+        "co3d": None,
+    }
+    assert [parts[name].layout.split for name in ("point_odyssey_val", "dynamic_replica_valid")] == ["val", "valid"]
+    assert {part.views.margin for part in parts.values()} == {3}
+    assert len(built_without_memory(data.train)) == 48000
+
+
+def test_training_batches_is_built_from_its_keys() -> None:
+    keys = "{_target_:motion4d.data.dynamic_batches.DynamicBatches,frames:[2,4],aspect:[0.5,1.0],width:84}"
+    training = build(composed(f"training.batches={keys}").training)
+    assert (training.batches.frames, training.batches.width, training.batches.max_images) == ([2, 4], 84, 32)
+    with pytest.raises(Exception, match="frames="):
+        build(composed(f"training.batches={keys}", "training.batches.frames=[4,2]").training)
+    with pytest.raises(Exception, match="imges"):
+        build(composed(f"training.batches={keys}", "+training.batches.max_imges=3").training)
+
+
 def test_the_published_recipe_also_builds_on_procedural_scenes() -> None:
     config = composed("+experiment=geomotion_paper", "data=procedural", "data.train.num_frames=12")
     assert len(built_without_memory(config.data)["train"]) == 20000

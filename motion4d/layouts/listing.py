@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from motion4d.layouts.sequence import SequenceFiles
+Files = TypeVar("Files")
 
 
 def listed(
-    root: Path, names: Callable[[Path], list[str]], sequence: Callable[[Path, str], SequenceFiles], *, prepare: str
-) -> list[SequenceFiles]:
+    root: Path, names: Callable[[Path], list[str]], sequence: Callable[[Path, str], Files], *, prepare: str
+) -> list[Files]:
     """Every sequence below `root`; a FileNotFoundError that names the command `prepare` if there are none."""
     if not root.exists():
         raise FileNotFoundError(f"there is no {root}; run: {prepare} --root {root}")
     found = [sequence(root, name) for name in names(root)]
     if not found:
-        raise FileNotFoundError(f"{root} holds no sequences of frames with masks; run: {prepare} --root {root}")
+        raise FileNotFoundError(f"{root} holds no complete sequences; run: {prepare} --root {root}")
     return found

@@ -14,7 +14,9 @@ from motion4d.data.training_views import LEAST_DEPTH
 from motion4d.data.view import PUBLISHED_CENTRE, View, shaped
 from motion4d.geometry.poses import se3_inverse
 from motion4d.geometry.projection import transform_points, unproject
+from motion4d.layouts import dynamic_replica_geometry, kubric
 from tests.reference.manifest import Case
+from tests.reference.procedures import page4d_bench
 
 Outputs = dict[str, Any]
 
@@ -68,9 +70,30 @@ def window(case: Case) -> Outputs:
     return {"frames": np.array(frames), "full": np.array(full)}
 
 
+def dataset_camera(case: Case) -> Outputs:
+    """World -> camera of the training sets; the others are evaluation data."""
+    inputs, dataset = case.inputs, case.params["dataset"]
+    if dataset == "kubric":
+        poses = kubric.camera_to_world([inputs["position"]], [inputs["quaternion_wxyz"]])
+        return {"w2c": np.linalg.inv(poses[0])}
+    if dataset == "dynamic_replica":
+        return {"w2c": dynamic_replica_geometry.world_to_camera(inputs["R"], inputs["T"])}
+    return page4d_bench.dataset_camera(case)
+
+
+def dataset_intrinsics(case: Case) -> Outputs:
+    """Intrinsics of the training sets."""
+    height, width = case.params["image_size"]
+    if case.params["dataset"] == "kubric":
+        return {"intrinsics": kubric.intrinsics(case.params["field_of_view"], (height, width))}
+    return {"intrinsics": dynamic_replica_geometry.intrinsics_from_ndc(case.params, (height, width))}
+
+
 PROCEDURES = {
     "process_image": process_image,
     "threshold_depth": threshold_depth,
     "target_shape": target_shape,
     "frame_window": window,
+    "dataset_camera": dataset_camera,
+    "dataset_intrinsics": dataset_intrinsics,
 }
