@@ -79,7 +79,7 @@ class GeometryViews:
 
 
 def mirrored_cameras(camera_to_world: Tensor, intrinsics: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Cameras [..., 4, 4] and [..., 3, 3] of images whose columns are reversed: the world is mirrored in x with them."""
+    """Cameras [..., 4, 4] and [..., 3, 3] of images whose columns are reversed: the world is mirrored in x."""
     mirror = torch.diag(camera_to_world.new_tensor([-1.0, 1.0, 1.0, 1.0]))
     intrinsics = intrinsics.clone()
     intrinsics[..., 0, 2] = width - 1 - intrinsics[..., 0, 2]

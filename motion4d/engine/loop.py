@@ -125,9 +125,7 @@ class Loop:
 
     def _step(self, batches: Iterator[Clip]) -> None:
         """One optimizer step over `accumulation` batches."""
-        rates = [
-            rate * schedule(self.progress) for rate, schedule in zip(self.base_rates, self.schedules, strict=True)
-        ]
+        rates = [rate * schedule(self.progress) for rate, schedule in zip(self.base_rates, self.schedules, strict=True)]
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
         losses: dict[str, float] = {}

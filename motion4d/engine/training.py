@@ -11,9 +11,8 @@ from motion4d.data.sampling import EpochBatches, Key
 from motion4d.engine.ema import Ema
 from motion4d.engine.progress import Progress
 
-_COUNTS = ("steps", "epochs", "batch_size", "accumulation", "log_every", "eval_every", "checkpoint_every", "keep")
-_COUNTS += ("batches_per_epoch",)
 _OPTIONAL = ("steps", "epochs", "eval_every", "checkpoint_every", "batches_per_epoch")
+_COUNTS = (*_OPTIONAL, "batch_size", "accumulation", "log_every", "keep")
 
 
 @dataclass
@@ -23,7 +22,8 @@ class Training:
     steps: optimizer steps; batch_size: clips per rank and batch; batches: what chooses the size of each batch, and the
     frames and the image size of its clips, instead of batch_size; batches_per_epoch: an epoch ends after so many, None:
     when all clips were seen; accumulation: batches per step; clip_norm: largest gradient norm, None: not clipped;
-    clip_groups: patterns of parameter names, each clipped by itself, None: all together; *_every: steps; keep: checkpoints on disk; pictures: sequences drawn at the end.
+    clip_groups: patterns of parameter names, each clipped by itself, None: all together; *_every: steps; keep:
+    checkpoints on disk; pictures: sequences drawn at the end.
     """
 
     steps: int | None = None

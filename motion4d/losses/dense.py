@@ -89,9 +89,7 @@ def confidence(
     return without_largest(fixed(gamma * _errors(maps) * sure - alpha * sure.log()), valid_range)
 
 
-def log_regression(
-    prediction: GeometryPrediction, truth: GeometryTruth, *, valid_range: float | None = None
-) -> Tensor:
+def log_regression(prediction: GeometryPrediction, truth: GeometryTruth, *, valid_range: float | None = None) -> Tensor:
     """|log p - log t| of the depth per valid pixel: the relative error, near and far alike. Not published."""
     maps = depth(prediction, truth)
     if not maps.is_enough:

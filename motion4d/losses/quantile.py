@@ -1,4 +1,4 @@
-"""The quantile filter of VGGT and PAGE-4D: the largest values of a loss are left out, for truth is wrong at some pixels."""
+"""The quantile filter of VGGT and PAGE-4D: a loss leaves its largest values out, for truth is wrong at some pixels."""
 
 from __future__ import annotations
 

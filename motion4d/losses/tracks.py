@@ -1,4 +1,4 @@
-"""The loss of a track head that refines its answer in stages (VGGT; off in PAGE-4D's recipe, whose data have no tracks).
+"""The loss of a track head that refines its answer in stages (VGGT; PAGE-4D's data have no tracks, so it is off there).
 
 Tracks visible in the first frame are valid, in all frames. Scores are logits: the released code takes the same
 cross-entropy of scores that are probabilities already.

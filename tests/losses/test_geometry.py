@@ -10,7 +10,7 @@ import torch
 
 from motion4d.backbones.vggt_prediction import VGGTPrediction
 from motion4d.clip import Clip, Source
-from motion4d.geometry.poses import se3, se3_inverse
+from motion4d.geometry.poses import se3
 from motion4d.geometry.projection import project, transform_points
 from motion4d.geometry.quaternions import rotation_from_quaternion
 from motion4d.losses import camera, dense, gradients
@@ -65,7 +65,8 @@ def test_reference(case) -> None:
 
 def test_scale_and_world_of_the_truth_do_not_matter() -> None:
     clip = _clip()
-    assert clip.depth is not None and clip.camera_to_world is not None
+    assert clip.depth is not None
+    assert clip.camera_to_world is not None
     world = se3(rotation_from_quaternion(torch.randn(4)), torch.randn(3))
     moved = world @ clip.camera_to_world
     moved[..., :3, 3] *= 7

@@ -90,6 +90,11 @@ def _gradients(model: nn.Module, progress: Step | None = None) -> dict[str, torc
             decoder_heads=2,
             patch_size=8,
             position_grid=4,
+            head_dim=32,
+            head_depth=1,
+            head_heads=2,
+            pixel_dim=32,
+            camera_dim=32,
             heads=("points", "pose", "confidence"),
         ),
     ],
@@ -114,16 +119,20 @@ def test_every_backbone_with_cameras_and_depth_learns(backbone) -> None:
 
 def test_all_stages_of_the_camera_head_are_predicted() -> None:
     prediction = _model()(_clip())
-    assert prediction.pose_encodings is not None and prediction.pose_encodings.shape == (4, 1, 3, 9)
-    assert prediction.depth is not None and prediction.depth.shape == (1, 3, 24, 32)
-    assert prediction.depth_confidence is not None and prediction.points_world is None
+    assert prediction.pose_encodings is not None
+    assert prediction.pose_encodings.shape == (4, 1, 3, 9)
+    assert prediction.depth is not None
+    assert prediction.depth.shape == (1, 3, 24, 32)
+    assert prediction.depth_confidence is not None
+    assert prediction.points_world is None
 
 
 def test_only_what_is_named_is_trained_and_nothing_before_it_has_a_graph() -> None:
     model = _model(trainable=BLOCKS)
     found = _gradients(model)
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
-    assert trained == set(found) and all(".2." in name or ".3." in name for name in trained)
+    assert trained == set(found)
+    assert all(".2." in name or ".3." in name for name in trained)
     layers = model.backbone.aggregator(model.backbone.aggregator.embed(_clip().images), (3, 4), {1, 2})
     assert not layers[1].requires_grad
     assert layers[2].requires_grad
@@ -143,7 +152,8 @@ def test_checkpointed_gradients_are_the_same() -> None:
         model(_clip(), Step(0))
     assert sum(kept) < 0.8 * without
     again = _gradients(model, Step(0))
-    assert plain.keys() == again.keys() and any("spatial_mask_head" in name for name in plain)
+    assert plain.keys() == again.keys()
+    assert any("spatial_mask_head" in name for name in plain)
     for name, gradient in plain.items():
         torch.testing.assert_close(again[name], gradient, atol=1e-7, rtol=1e-5)
 
