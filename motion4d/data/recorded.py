@@ -69,7 +69,9 @@ class Recorded:
             flow = None
             if self.flow is not None:
                 flow = Flow(*(torch.from_numpy(entries[name]).float() for name in ("forward", "backward")))
-            geometry = {name: torch.from_numpy(entries[name]).float() for name in _GEOMETRY if self.geometry}
+            geometry: dict[str, Any] = {
+                name: torch.from_numpy(entries[name]).float() for name in _GEOMETRY if self.geometry
+            }
         source = Source(dataset, sequence, tuple(frames))
         return Clip(images, motion=motion, estimated_flow=flow, sources=(source,), **geometry)
 

@@ -65,7 +65,7 @@ class Training:
         """The batches of one rank from the current one to the last."""
         stop = progress.steps * self.accumulation
         share = {"seed": progress.seed, "rank": rank, "ranks": progress.ranks, "start": progress.batch, "stop": stop}
-        share |= {"limit": self.batches_per_epoch}
+        limit = self.batches_per_epoch
         if self.batches is not None:
-            return ShapedBatches(self.batches, progress.num_clips, **share)
-        return EpochBatches(progress.num_clips, self.batch_size, **share)
+            return ShapedBatches(self.batches, progress.num_clips, limit=limit, **share)
+        return EpochBatches(progress.num_clips, self.batch_size, limit=limit, **share)
