@@ -26,7 +26,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
-from motion4d.engine.errors import Incomplete, RankFailed
+from motion4d.engine.errors import Incomplete, RankFailed, can_be_mended
 from motion4d.engine.ranks import has_outer_launcher, rank, run_ranks
 from motion4d.engine.run_folder import RunFolder, redacted, redacted_override
 from motion4d.engine.tables import aligned, markdown
@@ -80,9 +80,10 @@ def work_through(config: DictConfig, folder: Path) -> None:
     target = hydra.utils.get_class(config.task._target_)
     if (num_processes != 1 or has_outer_launcher()) and not getattr(target, "is_distributed", False):
         raise ValueError(f"{target.__name__} runs in one process: leave runtime.num_processes at 1")
+    retries = config.runtime.retries
     retried(
-        lambda: run_ranks(build_and_run, (config,), num_processes=num_processes, folder=folder),
-        config.runtime.retries,
+        lambda: run_ranks(build_and_run, (config,), num_processes=num_processes, folder=folder, apart=retries > 0),
+        retries,
     )
 
 
@@ -92,7 +93,7 @@ def retried(work: Callable[[], None], retries: int) -> None:
         try:
             return work()
         except Exception as error:
-            if attempt == retries or isinstance(error, (ValueError, OSError, Incomplete, InstantiationException)):
+            if attempt == retries or can_be_mended(error):
                 raise
             _log.warning("attempt %d failed (%s: %s); again", attempt + 1, type(error).__name__, error)
     return None

@@ -51,7 +51,7 @@ class VGGT(Backbone):
 
     heads: which of "points", "pose", "depth" are built; "confidence" comes with points and with depth.
     head_layers: the four layers that the dense heads read, from shallow to deep; head_widths, head_features: theirs.
-    track_head: None leaves it out.
+    track_head: None leaves it out. encoder: see Aggregator; None: the DINOv2 one that the numbers here describe.
     frames_at_once: at most so many frames (over the batch) pass the encoder and the dense heads together; None: all.
     """
 
@@ -79,6 +79,7 @@ class VGGT(Backbone):
         heads: Collection[str] = ("points", "pose", "depth"),
         track_head: TrackHead | None = None,
         frames_at_once: int | None = 8,
+        encoder: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self._built = _checked_heads(heads)
@@ -101,6 +102,7 @@ class VGGT(Backbone):
             layer_scale=layer_scale,
             rope_base=rope_base,
             frames_at_once=frames_at_once,
+            encoder=encoder,
         )
 
         def dense_head(channels: int) -> DenseHead:

@@ -31,6 +31,7 @@ class Aggregator(nn.Module):
     """Images -> tokens of every layer; the defaults are the published trunk.
 
     encoder_depth: blocks of the DINOv2 encoder; 0: a bare patch convolution instead, without position embedding.
+    encoder: another network from normalised images [M, 3, H, W] to patch tokens [M, h*w, dim] in its place.
     """
 
     image_mean: Tensor
@@ -52,6 +53,7 @@ class Aggregator(nn.Module):
         layer_scale: float = 0.01,
         rope_base: float = 100.0,
         frames_at_once: int | None = None,
+        encoder: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.dim = dim
@@ -62,7 +64,7 @@ class Aggregator(nn.Module):
         self._rotary_dim = dim // heads
         self.register_buffer("image_mean", torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("image_std", torch.tensor(IMAGE_STD).view(1, 3, 1, 1), persistent=False)
-        self.patch_embed = (
+        self.patch_embed = encoder or (
             VisionTransformer(
                 dim,
                 encoder_depth,

@@ -45,6 +45,8 @@ class CameraHead(nn.Module):
             Block(dim, heads, mlp_ratio=mlp_ratio, layer_scale=layer_scale, norm_eps=1e-5) for _ in range(depth)
         )
         self.pose_branch = Mlp(dim, dim // 2, NUMBERS)
+        with torch.no_grad():  # a field of view that starts below 0 would have no gradient, for ever
+            self.pose_branch.fc2.bias[7:] = 0.9
 
     def forward(self, tokens: Tensor) -> Tensor:
         """See the class."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from motion4d.clip import Clip, Flow
+from motion4d.data.geometry_views import recoloured
 from motion4d.data.sampling import Clips
 
 
@@ -50,20 +51,13 @@ class MotionViews:
         images = view(clip.images)
         assert images is not None
         return Clip(
-            self._recoloured(images),
+            recoloured(images, self.colour),
             motion=view(clip.motion),
             instances=view(clip.instances),
             valid=view(clip.valid),
             estimated_flow=_flow_of_view(clip.estimated_flow, start, count, mirrored=mirrored, backwards=backwards),
             sources=tuple(replace(source, frames=()) for source in clip.sources),
         )
-
-    def _recoloured(self, images: Tensor) -> Tensor:
-        """[B, N, 3, H, W] with another brightness, contrast and balance of channels."""
-        brightness, contrast = (1 + self.colour * (2 * torch.rand(2) - 1)).tolist()
-        balance = 1 + self.colour / 2 * (2 * torch.rand(3, 1, 1) - 1)
-        mean = images.mean()
-        return (((images - mean) * contrast + mean) * brightness * balance).clamp(0, 1)
 
 
 def _flow_of_view(flow: Flow | None, start: int, count: int, *, mirrored: bool, backwards: bool) -> Flow | None:

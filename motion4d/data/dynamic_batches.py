@@ -74,6 +74,7 @@ class ShapedBatches:
     ranks: int = 1
     start: int = 0
     stop: int = 0
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         largest = self.ranks * (self.batches.max_images // self.batches.frames[0])
@@ -107,4 +108,4 @@ class ShapedBatches:
                 yield [(epoch, index, shape) for index in order[mine : mine + count]]
 
     def _sizes(self, epoch: int) -> list[tuple[int, BatchShape]]:
-        return self.batches.sizes(self.length, seed=self.seed, epoch=epoch, ranks=self.ranks)
+        return self.batches.sizes(self.length, seed=self.seed, epoch=epoch, ranks=self.ranks)[: self.limit]

@@ -62,7 +62,8 @@ class EpochBatches:
     """Batches of keys for one rank, from batch `start` to `stop` counted since the start of the training.
 
     length: clips of the dataset; batch_size: clips per rank and batch. Each global batch of `ranks * batch_size` clips
-    is cut into the ranks' parts; what does not fill a global batch at the end of an epoch is left out.
+    is cut into the ranks' parts; what does not fill a global batch at the end of an epoch is left out. limit: an epoch
+    has at most so many batches.
     """
 
     length: int
@@ -72,6 +73,7 @@ class EpochBatches:
     ranks: int = 1
     start: int = 0
     stop: int = 0
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         if self.length < self.batch_size * self.ranks:
@@ -87,6 +89,7 @@ class EpochBatches:
     def __iter__(self) -> Iterator[list[Key]]:
         """The batches, each a list of (epoch, index)."""
         per_epoch = self.length // (self.batch_size * self.ranks)
+        per_epoch = per_epoch if self.limit is None else min(per_epoch, self.limit)
         order_epoch, order = -1, []
         for batch in range(self.start, self.stop):
             epoch, within = divmod(batch, per_epoch)

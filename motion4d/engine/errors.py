@@ -13,7 +13,22 @@ class Incomplete(RuntimeError):
 
 
 class RankFailed(RuntimeError):
-    """A rank of a multi-process run ended with an error; the message is that of the first rank that failed."""
+    """A process of a run ended with an error; the message is that of the first one that failed.
+
+    can_be_mended: see the function.
+    """
+
+    def __init__(self, message: str, *, can_be_mended: bool = False) -> None:
+        super().__init__(message)
+        self.can_be_mended = can_be_mended
+
+
+def can_be_mended(error: BaseException) -> bool:
+    """Whether a user has to change something before it is worth trying again."""
+    if isinstance(error, RankFailed):
+        return error.can_be_mended
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return not kinds.isdisjoint({"ValueError", "OSError", "Incomplete", "InstantiationException"})
 
 
 @contextmanager

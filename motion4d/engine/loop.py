@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from motion4d.clip import Clip
 from motion4d.data.sampling import Clips, SeededClips
 from motion4d.engine.checkpoints import Checkpoints
 from motion4d.engine.interrupt import Interrupt, ignore_interrupts
+from motion4d.engine.parameter_groups import Named, partition, schedules_of
 from motion4d.engine.reporting import Reporter
 from motion4d.engine.runtime import Runtime, seed_everything
 from motion4d.engine.schedule import Schedule
@@ -32,7 +33,7 @@ from motion4d.engine.training import Training
 _log = logging.getLogger(__name__)
 
 Losses = Callable[[Any, Clip], Mapping[str, Tensor]]
-MakeOptimizer = Callable[[list[nn.Parameter]], Optimizer]
+MakeOptimizer = Callable[[Named], Optimizer]
 
 
 class Loop:
@@ -58,19 +59,21 @@ class Loop:
     ) -> None:
         self.plain_model = model
         self.losses = losses
-        self.scheduler = scheduler
         self.training = training
         self.runtime = runtime
         self.evaluate = evaluate
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
-        if not self.parameters:
+        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        if not named:
             raise ValueError(f"{type(model).__name__} has no trainable parameters: there is nothing to train")
+        self.parameters = [p for _, p in named]
+        self.clipped = _clipped(named, training.clip_groups)
         self.accelerator = make_accelerator(runtime, training.accumulation)
         self.is_main = self.accelerator.is_main_process
         self.progress = training.progress(len(clips), seed=seed, ranks=self.accelerator.num_processes)
         self.clips = SeededClips(clips, seed)
         self.model = self.accelerator.prepare(model)
-        self.optimizer = self.accelerator.prepare(optimizer(self.parameters))
+        self.optimizer = self.accelerator.prepare(optimizer(named))
+        self.schedules = schedules_of(optimizer, scheduler)
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         seed_everything(seed + self.accelerator.process_index)  # ranks must not share their dropout
         self.ema = training.ema
@@ -122,9 +125,9 @@ class Loop:
 
     def _step(self, batches: Iterator[Clip]) -> None:
         """One optimizer step over `accumulation` batches."""
-        factor = self.scheduler(self.progress)
-        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
-            group["lr"] = rate * factor
+        rates = [rate * schedule(self.progress) for rate, schedule in zip(self.base_rates, self.schedules, strict=True)]
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
         losses: dict[str, float] = {}
         for _ in range(self.training.accumulation):
             for name, value in self._backward(next(batches)).items():
@@ -138,7 +141,7 @@ class Loop:
             )
         if self.ema is not None:
             self.ema.update(self.plain_model, self.progress.step)
-        self.reporter.step(losses, self.base_rates[0] * factor)
+        self.reporter.step(losses, max(rates))
 
     def _backward(self, clip: Clip) -> Mapping[str, Tensor]:
         """Gradients of one batch; the optimizer acts when enough batches are accumulated."""
@@ -149,7 +152,8 @@ class Loop:
             losses = self.losses(prediction, clip)
             self.accelerator.backward(losses["total"])
             if self.accelerator.sync_gradients and self.training.clip_norm is not None:
-                self.accelerator.clip_grad_norm_(self.parameters, self.training.clip_norm)
+                for parameters in self.clipped:
+                    self.accelerator.clip_grad_norm_(parameters, self.training.clip_norm)
             self.optimizer.step()
             self.optimizer.zero_grad()
         return losses
@@ -209,6 +213,14 @@ def make_accelerator(runtime: Runtime, accumulation: int) -> Accelerator:
         mixed_precision="bf16" if runtime.is_bf16 else "no",
         gradient_accumulation_steps=accumulation,
     )
+
+
+def _clipped(named: Named, patterns: Sequence[str] | None) -> list[list[nn.Parameter]]:
+    """The parameters whose gradients are clipped together: all of them, or those of each pattern."""
+    if patterns is None:
+        return [[parameter for _, parameter in named]]
+    parts = partition(named, {pattern: [pattern] for pattern in patterns}, "training.clip_groups")
+    return [[parameter for _, parameter in part] for part in parts.values() if part]
 
 
 def _is_due(step: int, every: int | None) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # what must not change between a checkpoint and the run that goes on from it
-_FIXED = ("seed", "num_clips", "batch_size", "accumulation", "ranks", "batches")
+_FIXED = ("seed", "num_clips", "batch_size", "accumulation", "ranks", "batches", "limit")
 
 
 @dataclass
@@ -16,7 +16,7 @@ class Progress:
 
     step: optimizer steps done; num_clips: clips of the training set; batch_size: clips per rank and batch;
     accumulation: batches per optimizer step; ranks: processes that train together. batches: how batches choose their
-    shapes, "" if all are alike; epoch_length: batches per epoch where they are not.
+    shapes, "" if all are alike; epoch_length: batches per epoch where they are not; limit: most batches of an epoch.
     """
 
     steps: int
@@ -28,6 +28,7 @@ class Progress:
     step: int = 0
     batches: str = ""
     epoch_length: int | None = None
+    limit: int | None = None
 
     @property
     def batch(self) -> int:
@@ -36,8 +37,9 @@ class Progress:
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches of one pass over the training set, per rank."""
-        return self.epoch_length or max(1, self.num_clips // (self.batch_size * self.ranks))
+        """Batches of one epoch, per rank: a pass over the training set, or as much of it as the limit allows."""
+        whole = self.epoch_length or max(1, self.num_clips // (self.batch_size * self.ranks))
+        return whole if self.limit is None else min(whole, self.limit)
 
     @property
     def epoch(self) -> int:
@@ -63,7 +65,7 @@ class Progress:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take the step of a checkpoint; a ValueError if the runs cannot be continued into each other."""
         for name in _FIXED:
-            written = state.get(name, "")
+            written = state.get(name, getattr(Progress, name))  # a checkpoint older than the field: its default
             if written != getattr(self, name):
                 raise ValueError(
                     f"the checkpoint was written with {name}={written}, this run has {name}={getattr(self, name)}: "

@@ -55,6 +55,34 @@ class CosinePerEpoch:
         return _half_cosine(progress.epoch / max(1.0, progress.epochs), self.final)
 
 
+@dataclass(frozen=True)
+class LinearThenCosine:
+    """From `start` linearly to 1 over the first share `warm_up` of all steps, then half a cosine down to `final`.
+
+    PAGE-4D's schedules: shares of the training, not steps.
+    """
+
+    warm_up: float = 0.05
+    start: float = 1e-3
+    final: float = 1e-3
+
+    def __call__(self, progress: Progress) -> float:
+        """The factor for the step that comes next."""
+        share = progress.step / progress.steps
+        return linear_then_cosine(share, start=self.start, peak=1.0, end=self.final, warm_up=self.warm_up)
+
+
+def linear_then_cosine(progress: float, *, start: float, peak: float, end: float, warm_up: float) -> float:
+    """start + (peak - start) u up to the share `warm_up`, then end + (peak - end) (1 + cos(pi u)) / 2.
+
+    u in [0, 1]: where `progress` in [0, 1] lies within its part; the second part begins 1e-6 before the boundary.
+    """
+    if progress + 1e-6 <= warm_up:
+        return start + (peak - start) * progress / warm_up
+    done = (progress - warm_up) / (1 - warm_up)
+    return end + (peak - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, done))))
+
+
 def _warm_up(step: int, warmup: int) -> float:
     return min(1.0, (step + 1) / (warmup + 1))
 

@@ -1,22 +1,27 @@
-"""The small GeoMotion whose weights ship inside the package: `shipped_model()`, ready to segment.
+"""The small networks whose weights ship inside the package: `shipped_model()` segments, `shipped_geometry_model()` says
+cameras and depth.
 
-The same network as `+experiment=geomotion` composes (a test compares them); written out here so that Python users need
-no configuration.
+The same networks as `+experiment=geomotion` and `+experiment=page4d` compose (a test compares them); written out here
+so that Python users need no configuration.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
+from motion4d.backbones.page4d import Page4D
 from motion4d.backbones.pi3 import Pi3
 from motion4d.engine.weights import load_checkpoint, resolve_checkpoint
 from motion4d.engine.windows import Window
 from motion4d.flow.dis import DenseInverseSearch
 from motion4d.framing import FitPixels
+from motion4d.layers.conv_encoder import ConvEncoder
 from motion4d.models.flow_pyramid import FlowPyramidHead
+from motion4d.models.geometry import GeometryModel
 from motion4d.models.geomotion import GeoMotion
 
 SHIPPED = "geomotion.safetensors"
+SHIPPED_GEOMETRY = "page4d.safetensors"
 SHIPPED_WINDOW = Window(length=6, overlap=2)  # close to the four frames of its training
 
 
@@ -42,6 +47,38 @@ def shipped_model() -> GeoMotion:
     """The network with the weights of the package, in evaluation mode."""
     model = small_model()
     path = resolve_checkpoint("shipped", shipped=SHIPPED)
+    assert path is not None  # "shipped" either names a file or raises
+    load_checkpoint(model, path)
+    return model.eval()
+
+
+def small_geometry_model() -> GeometryModel:
+    """The network without its weights: 4.3 M parameters; cameras and depth at 96 x 144 pixels."""
+    backbone = Page4D(
+        dim=128,
+        encoder=ConvEncoder((24, 48, 96, 128)),
+        depth=4,
+        attention_heads=4,
+        camera_depth=2,
+        camera_heads=4,
+        head_layers=(0, 1, 2, 3),
+        head_widths=(32, 48, 64, 64),
+        head_features=16,
+        patch_size=16,
+        layer_scale=0.1,
+        heads=("pose", "depth"),
+        frames_at_once=None,
+        mask_layer=1,
+        mask_layers=(2, 3),
+        mask_gate=8.0,
+    )
+    return GeometryModel(backbone, FitPixels(pixel_limit=13824, multiple=16))
+
+
+def shipped_geometry_model() -> GeometryModel:
+    """The network with the weights of the package, in evaluation mode."""
+    model = small_geometry_model()
+    path = resolve_checkpoint("shipped", shipped=SHIPPED_GEOMETRY)
     assert path is not None  # "shipped" either names a file or raises
     load_checkpoint(model, path)
     return model.eval()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from motion4d.data.dynamic_batches import DynamicBatches, ShapedBatches
@@ -11,8 +11,8 @@ from motion4d.data.sampling import EpochBatches, Key
 from motion4d.engine.ema import Ema
 from motion4d.engine.progress import Progress
 
-_COUNTS = ("steps", "epochs", "batch_size", "accumulation", "log_every", "eval_every", "checkpoint_every", "keep")
-_OPTIONAL = ("steps", "epochs", "eval_every", "checkpoint_every")
+_OPTIONAL = ("steps", "epochs", "eval_every", "checkpoint_every", "batches_per_epoch")
+_COUNTS = (*_OPTIONAL, "batch_size", "accumulation", "log_every", "keep")
 
 
 @dataclass
@@ -20,16 +20,20 @@ class Training:
     """Exactly one of steps and epochs is given.
 
     steps: optimizer steps; batch_size: clips per rank and batch; batches: what chooses the size of each batch, and the
-    frames and the image size of its clips, instead of batch_size; accumulation: batches per step; clip_norm: largest
-    gradient norm, None: not clipped; *_every: steps; keep: checkpoints on disk; pictures: sequences drawn at the end.
+    frames and the image size of its clips, instead of batch_size; batches_per_epoch: an epoch ends after so many, None:
+    when all clips were seen; accumulation: batches per step; clip_norm: largest gradient norm, None: not clipped;
+    clip_groups: patterns of parameter names, each clipped by itself, None: all together; *_every: steps; keep:
+    checkpoints on disk; pictures: sequences drawn at the end.
     """
 
     steps: int | None = None
     epochs: int | None = None
     batch_size: int = 1
     batches: DynamicBatches | None = None
+    batches_per_epoch: int | None = None
     accumulation: int = 1
     clip_norm: float | None = 1.0
+    clip_groups: Sequence[str] | None = None
     log_every: int = 20
     eval_every: int | None = None
     checkpoint_every: int | None = 200
@@ -47,7 +51,7 @@ class Training:
 
     def progress(self, num_clips: int, *, seed: int, ranks: int) -> Progress:
         """The progress of a training that has not begun."""
-        progress = Progress(1, seed, num_clips, self.batch_size, self.accumulation, ranks)
+        progress = Progress(1, seed, num_clips, self.batch_size, self.accumulation, ranks, limit=self.batches_per_epoch)
         if self.batches is not None:
             progress.batches = str(self.batches)
             progress.epoch_length = max(1, len(self.batches.sizes(num_clips, seed=seed, epoch=0, ranks=ranks)))
@@ -61,6 +65,7 @@ class Training:
         """The batches of one rank from the current one to the last."""
         stop = progress.steps * self.accumulation
         share = {"seed": progress.seed, "rank": rank, "ranks": progress.ranks, "start": progress.batch, "stop": stop}
+        limit = self.batches_per_epoch
         if self.batches is not None:
-            return ShapedBatches(self.batches, progress.num_clips, **share)
-        return EpochBatches(progress.num_clips, self.batch_size, **share)
+            return ShapedBatches(self.batches, progress.num_clips, limit=limit, **share)
+        return EpochBatches(progress.num_clips, self.batch_size, limit=limit, **share)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from motion4d.layers.attention import Attend, Attention, attend_plainly
 from motion4d.layers.rope import Rotary
@@ -43,7 +44,11 @@ class Block(nn.Module):
     """tokens += ls1(attn(norm1(tokens))); tokens += ls2(mlp(norm2(tokens))).
 
     `layer_scale` is the initial value of both scales; None leaves them out (then there are no such keys).
+    `gradient_checkpointing`, to be set after construction: where a gradient is needed, only the input is kept, and the
+    block is computed again for it.
     """
+
+    gradient_checkpointing = False
 
     def __init__(
         self,
@@ -65,5 +70,13 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor, rotary: Rotary | None = None, attend: Attend = attend_plainly) -> Tensor:
         """[B, T, dim] -> [B, T, dim]; rotary, attend: see Attention."""
+        if self.gradient_checkpointing and torch.is_grad_enabled() and self._needs_gradient(tokens):
+            return checkpoint(self._forward, tokens, rotary, attend, use_reentrant=False)
+        return self._forward(tokens, rotary, attend)
+
+    def _forward(self, tokens: Tensor, rotary: Rotary | None, attend: Attend) -> Tensor:
         tokens = tokens + self.ls1(self.attn(self.norm1(tokens), rotary, attend))
         return tokens + self.ls2(self.mlp(self.norm2(tokens)))
+
+    def _needs_gradient(self, tokens: Tensor) -> bool:
+        return tokens.requires_grad or any(parameter.requires_grad for parameter in self.parameters())

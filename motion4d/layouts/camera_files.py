@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from motion4d.io.arrays import read_arrays, write_arrays
+from motion4d.io.arrays import read_arrays, save_arrays
 from motion4d.layouts.folders import some
 from motion4d.layouts.geometry import Cameras
 
@@ -33,4 +33,4 @@ def write_cameras(path: Path, stems: Sequence[str], cameras: Cameras) -> None:
     poses, intrinsics = cameras.camera_to_world, cameras.intrinsics
     if poses is None or intrinsics is None:
         raise ValueError(f"{path} cannot be written: poses or intrinsics are not known")
-    write_arrays(path, frames=np.array(stems), camera_to_world=poses, intrinsics=intrinsics)
+    save_arrays(path, frames=np.array(stems), camera_to_world=poses, intrinsics=intrinsics)

@@ -1,7 +1,8 @@
 """Losses as sums of named terms: the mean of each term, times its weight.
 
 A term is a function (prediction, clip) -> Tensor of unreduced values, or a scalar; config binds its settings with
-`_partial_`. The names are the user's: they appear in logs and in overrides (loss.weights.dice=2).
+`_partial_`. Where terms share work on the truth, `truth` does it once, and they get its result instead of the clip.
+The names are the user's: they appear in logs and in overrides (loss.weights.dice=2).
 """
 
 from __future__ import annotations
@@ -13,13 +14,23 @@ from torch import Tensor
 
 from motion4d.clip import Clip
 
-Term = Callable[[Any, Clip], Tensor]
+Term = Callable[[Any, Any], Tensor]
 
 
 class WeightedSum:
-    """total = sum over the terms of weight * mean(term); a term without a weight counts once."""
+    """total = sum over the terms of weight * mean(term); a term without a weight counts once.
 
-    def __init__(self, terms: Mapping[str, Term], weights: Mapping[str, float] | None = None) -> None:
+    truth: what the terms compare a prediction with, of a clip; None: the clip itself.
+    """
+
+    def __init__(
+        self,
+        terms: Mapping[str, Term],
+        weights: Mapping[str, float] | None = None,
+        *,
+        truth: Callable[[Clip], Any] | None = None,
+    ) -> None:
+        self.truth = truth
         self.terms = dict(terms)
         self.weights = dict.fromkeys(self.terms, 1.0) | dict(weights or {})
         unknown = sorted(set(self.weights) - set(self.terms))
@@ -31,7 +42,8 @@ class WeightedSum:
 
     def __call__(self, prediction: Any, clip: Clip) -> dict[str, Tensor]:
         """Scalars: "total", then the mean of each term before its weight."""
-        means = {name: term(prediction, clip).mean() for name, term in self.terms.items()}
+        truth = clip if self.truth is None else self.truth(clip)
+        means = {name: term(prediction, truth).mean() for name, term in self.terms.items()}
         weighted = [self.weights[name] * mean for name, mean in means.items()]
         total = weighted[0]
         for value in weighted[1:]:

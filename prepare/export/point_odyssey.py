@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from motion4d.clip import Clip
-from motion4d.io.arrays import write_arrays
+from motion4d.io.arrays import save_arrays
 from motion4d.io.depth_files import write_depth_png
 from motion4d.io.images import write_image
 from motion4d.layouts.point_odyssey import CAMERAS, DEPTH, IMAGES, PER_METRE
@@ -24,4 +24,4 @@ def write(clips: Iterable[Clip], folder: Path) -> None:
             write_image(sequence / IMAGES / f"rgb_{frame:05d}.jpg", picture)
             write_depth_png(sequence / DEPTH / f"depth_{frame:05d}.png", depth, per_unit=PER_METRE)
         world_to_camera = np.linalg.inv(truth.camera_to_world)
-        write_arrays(sequence / CAMERAS, intrinsics=truth.intrinsics, extrinsics=world_to_camera)
+        save_arrays(sequence / CAMERAS, intrinsics=truth.intrinsics, extrinsics=world_to_camera)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from motion4d.clip import Clip
-from motion4d.io.arrays import write_arrays
+from motion4d.io.arrays import save_arrays
 from motion4d.io.files import write_json
 from motion4d.io.images import write_image
 from motion4d.layouts.rlbench import PARAMETERS, depths, frames
@@ -22,7 +22,7 @@ def write(clips: Iterable[Clip], folder: Path) -> None:
         task = folder / "rlbench" / truth.name
         for frame, (picture, depth) in enumerate(zip(truth.images, truth.depth, strict=True)):
             write_image(task / "episode0" / frames("front") / f"{frame}.jpg", picture)
-            write_arrays(task / "episode0" / depths("front") / f"{frame}.npz", arr_0=depth)
+            save_arrays(task / "episode0" / depths("front") / f"{frame}.npz", arr_0=depth)
         world_to_camera = np.linalg.inv(truth.camera_to_world[0])
         camera = {
             "Extrinsic": world_to_camera.tolist(),

@@ -11,10 +11,12 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from motion4d.cli import retried
 from motion4d.clip import Clip, Motion
 from motion4d.engine.errors import RankFailed
 from motion4d.engine.evaluate import Evaluate
@@ -74,8 +76,45 @@ def _requeue(folder: Path) -> None:
     run_ranks(_train, (folder / "taken", 1, None), num_processes=2, folder=folder)
 
 
+class Crash:
+    """toy_losses; the first process that comes to the n-th call is killed, as by a machine that ran out of memory."""
+
+    def __init__(self, at: int, mark: Path) -> None:
+        self.left = at
+        self.mark = mark
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.left -= 1
+        if self.left < 0 and not self.mark.exists():
+            self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return toy_losses(*arguments)
+
+
+def _train_with_crash(folder: Path, crash: Crash | None) -> None:
+    toy_task(folder, losses=crash or toy_losses).run()
+
+
+def _mistaken(folder: Path) -> None:
+    with (folder / "mistakes.txt").open("a") as file:
+        file.write("once\n")
+    raise ValueError("no frames")
+
+
+def _retry(folder: Path) -> None:
+    alone = partial(run_ranks, num_processes=1, folder=folder, apart=True)
+    crash = Crash(5, folder / "crashed")
+    retried(lambda: alone(_train_with_crash, (folder / "retried", crash)), retries=1)
+    alone(_train_with_crash, (folder / "calm", None))
+    try:
+        retried(lambda: alone(_mistaken, (folder,)), retries=3)
+    except RankFailed as error:
+        (folder / "mistake.txt").write_text(str(error))
+
+
 def main(folder: Path) -> None:
     """Everything that the test below looks at."""
+    _retry(folder)
     two = partial(run_ranks, num_processes=2, folder=folder)
     two(_plain, (folder / "ranks", 1))
     two(_train, (folder / "whole", 1, None))
@@ -142,3 +181,14 @@ def test_ranks_that_are_taken_away_save_and_go_on_with_the_same_numbers(runs: Pa
     assert (runs / "requeued.txt").read_text() == "requeued"
     whole, taken = (list(csv.DictReader((runs / name / "training.csv").open())) for name in ("whole", "taken"))
     assert [row["total"] for row in whole] == [row["total"] for row in taken]
+
+
+def test_a_process_that_is_killed_is_started_again_and_goes_on(runs: Path) -> None:
+    assert (runs / "crashed").exists()
+    calm, again = (list(csv.DictReader((runs / name / "training.csv").open())) for name in ("calm", "retried"))
+    assert calm == again
+
+
+def test_what_a_user_has_to_mend_is_not_tried_again(runs: Path) -> None:
+    assert (runs / "mistakes.txt").read_text() == "once\n"
+    assert (runs / "mistake.txt").read_text().startswith("rank0 failed: ValueError: no frames (traceback in")
