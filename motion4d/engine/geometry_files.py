@@ -24,7 +24,7 @@ from motion4d.engine.collection import identity
 from motion4d.engine.geometry_prediction import GeometryInference, PredictedFrame, PredictedGeometry
 from motion4d.engine.segment import describe_model
 from motion4d.engine.stopwatch import Stopwatch, log_progress
-from motion4d.io.arrays import write_arrays
+from motion4d.io.array_stream import stream_arrays
 from motion4d.io.depth_maps import DepthMap, maps_in
 from motion4d.io.files import make_folder, write_json, write_text
 from motion4d.io.frames import ImageFrames
@@ -68,7 +68,7 @@ def write_frames(
 ) -> None:
     """Write a sequence's files as its frames come."""
     poses, intrinsics = [], []
-    with write_arrays(folder / DEPTH) as file:
+    with stream_arrays(folder / DEPTH) as file:
         for stem, frame in zip(stems, said, strict=True):
             file.add(stem, frame.depth)
             poses.append(frame.camera_to_world)

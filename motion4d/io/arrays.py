@@ -40,7 +40,7 @@ def read_array(path: str | Path) -> NDArray[np.generic]:
         raise ValueError(f"cannot read {path} as an .npy file ({error}); restore it") from error
 
 
-def write_arrays(path: str | Path, **arrays: NDArray[np.generic]) -> None:
+def save_arrays(path: str | Path, **arrays: NDArray[np.generic]) -> None:
     """Write an .npz file atomically."""
     with atomic_path(path) as temporary:
         np.savez(temporary, **arrays)  # type: ignore[arg-type]
