@@ -212,9 +212,7 @@ def test_a_truncated_file_is_refused(
     assert "remove it to fetch it again" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "header", [[1], {"a": 1}, {"a": {}}, {"a": {"data_offsets": [0]}}]
-)
+@pytest.mark.parametrize("header", [[1], {"a": 1}, {"a": {}}, {"a": {"data_offsets": [0]}}])
 def test_a_header_of_another_kind_is_refused(
     files: dict[str, Published], tmp_path: Path, header: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
