@@ -281,10 +281,15 @@ def _checked(frame: NDArray[np.uint8], size: tuple[int, int], where: str) -> Ten
     return torch.from_numpy(frame).permute(2, 0, 1).contiguous()
 
 
+def _named(file: Path, folder: Path) -> str:
+    """The file's name, with its path where a glob has found it in another folder."""
+    return file.name if file.parent == folder else str(file)
+
+
 def _mixed_sizes(folder: Path, sizes: dict[Path, tuple[int, int]]) -> str:
     common = Counter(sizes.values()).most_common(1)[0][0]
     odd = next(path for path, size in sizes.items() if size != common)
     return (
-        f"the frames in {folder} have different sizes: {odd.name} is {sizes[odd][0]}x{sizes[odd][1]}, most are "
-        f"{common[0]}x{common[1]} (height x width); all frames of a clip must have one size"
+        f"the frames in {folder} have different sizes: {_named(odd, folder)} is {sizes[odd][0]}x{sizes[odd][1]}, "
+        f"most are {common[0]}x{common[1]} (height x width); all frames of a clip must have one size"
     )
