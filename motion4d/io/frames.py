@@ -196,10 +196,10 @@ def collection_name(source: FrameSource) -> str:
 
 
 def _check_thinning(fps: float | None, max_frames: int | None) -> None:
-    if fps is not None and not 0 < fps < float("inf"):
+    if fps is not None and not (isinstance(fps, (int, float)) and 0 < fps < float("inf")):
         raise ValueError(f"fps must be a positive number of frames per second, not {fps}")
-    if max_frames is not None and max_frames < 1:
-        raise ValueError(f"max_frames must be at least 1, not {max_frames}")
+    if max_frames is not None and not (isinstance(max_frames, int) and max_frames >= 1):
+        raise ValueError(f"max_frames must be a whole number of at least 1, not {max_frames}")
 
 
 def _open_file(path: Path, folder: str, fps: float | None, max_frames: int | None) -> FrameSource:
