@@ -1,7 +1,7 @@
 """Run folders and sweeps as rows: one per model and dataset, and one per run that has no results.
 
 A row says what was scored by which protocol with which weights; where a folder does not say, the row has "not stated".
-No torch.
+A run whose files are damaged is a run with a problem, and does not hide the others. No torch.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from yaml import YAMLError
 
 from motion4d.engine.run_folder import RunFolder
 from motion4d.io.files import natural_key, read_json
@@ -89,10 +90,30 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _read(folder: Path, name: str) -> Run:
-    file = folder / "config.yaml"
-    config = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else {}
-    assert isinstance(config, dict)
-    return Run(folder, name, read_json(folder / "status.json"), RunFolder(folder).metrics(), config)  # type: ignore[arg-type]
+    try:
+        status = _named(read_json(folder / "status.json"), folder / "status.json")
+        if not isinstance(status.get("status"), str):
+            raise ValueError(f"{folder / 'status.json'} does not say how the run ended; it is not one of ours")
+        metrics = _named(RunFolder(folder).metrics(), folder / "metrics.json")
+        return Run(folder, name, status, metrics, _config(folder / "config.yaml"))
+    except (ValueError, OSError) as error:
+        return Run(folder, name, {"status": "unreadable", "error": str(error)}, {}, {})
+
+
+def _config(file: Path) -> dict[str, Any]:
+    """What the run was asked for; empty if it does not say."""
+    if not file.is_file():
+        return {}
+    try:
+        return _named(OmegaConf.to_container(OmegaConf.load(file)), file)
+    except YAMLError as error:
+        raise ValueError(f"{file} is not a valid YAML file; delete it or restore it") from error
+
+
+def _named(content: Any, file: Path) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise ValueError(f"{file} does not hold named values; delete it or restore it")
+    return content
 
 
 def _rows(run: Run) -> list[Row]:
@@ -103,7 +124,7 @@ def _rows(run: Run) -> list[Row]:
     for model, scores in models.items():
         system = run.config.get("name", OURS) if model == OURS else f"{model} (baseline)"
         weights = run.metrics.get("weights", {}).get(model, NOT_STATED)
-        for dataset, means in scores["groups"].items():
+        for dataset, means in scores.get("groups", {}).items():
             row = {"dataset": dataset, "system": system, "protocol": means.get("protocol", NOT_STATED)}
             row |= {"weights": weights, **{name: means.get(name) for name in SCORES}}
             row |= {"sequences": means.get("sequences"), "frames": means.get("frames")}

@@ -18,6 +18,7 @@ from eval.collected import NOT_STATED, Row, Run, collect, rows_of
 from eval.published import published_on
 from motion4d.engine.tables import aligned, comma_separated, markdown
 from motion4d.io.files import check_writable, write_text
+from motion4d.io.images import read_image
 from motion4d.viz.page import Line, Section, write_page
 
 _REMARKS = (
@@ -82,10 +83,20 @@ def write_report(folder: Path, runs: Sequence[Run], rows: Sequence[Row], *, pict
         lines = [Line(one, _kind(row)) for row, one in zip(members, cells, strict=True)]
         sections.append(Section(dataset, lines=lines, higher=_HIGHER, lower=_LOWER))
     for run in runs:
-        shown = {f"{run.name}: {file.stem}": file for file in run.pictures[:pictures]}
-        if shown:
-            sections.append(Section(f"Pictures of {run.name}", pictures=shown))
+        chosen = run.pictures[:pictures]
+        shown = {f"{run.name}: {file.stem}": file for file in chosen if _is_readable(file)}
+        if chosen:
+            damaged = [f"{file.name} cannot be read" for file in chosen if file not in shown.values()]
+            sections.append(Section(f"Pictures of {run.name}", damaged, pictures=shown))
     write_page(folder / "report.html", "motion4d: results", sections)
+
+
+def _is_readable(picture: Path) -> bool:
+    try:
+        read_image(picture)
+    except (ValueError, OSError):
+        return False
+    return True
 
 
 def _run_lines(runs: Sequence[Run]) -> list[Line]:
@@ -115,7 +126,7 @@ def _shown(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def _kind(row: Mapping[str, Any]) -> str:
     if row["kind"] == _CITED:
         return "cited"
-    return "" if "protocol" in row else "failed"
+    return "" if "protocol" in row or row["status"] == "done" else "failed"
 
 
 def _by_dataset(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from eval.command import run
 from motion4d.layouts.mask_folders import by_position, mask_files, sequence_names
 from motion4d.metrics.fbms import PUBLISHED_THRESHOLD, score_fbms
-from motion4d.metrics.folders import FolderScores, score_folder
+from motion4d.metrics.folders import FolderScores, score_folder, some
 from motion4d.metrics.protocols import DAVIS2016, PROTOCOLS, Protocol
 
 
@@ -28,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _score_masks(protocol: Protocol, options: argparse.Namespace) -> FolderScores:
     names = _chosen(options)
     annotations, predictions = mask_files(options.annotations, names), mask_files(options.predictions, names)
+    unknown = [name for name, files in annotations.items() if not files]
+    if unknown:
+        raise ValueError(f"{options.annotations} has no masks of {some(unknown)}")
     if options.positions is not None:
         predictions = {
             name: by_position(files, options.positions, list(annotations[name])) for name, files in predictions.items()

@@ -11,6 +11,7 @@ import atexit
 import functools
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
@@ -43,6 +44,7 @@ SWEEP_FAILED = 3  # exit code
 def main(conf: Path) -> None:
     """Compose the configuration from the folder `conf` and the command line, and run the job or the sweep."""
     register_resolvers()
+    sys.argv[1:] = [quoted_path(argument) for argument in sys.argv[1:]]
     # our launcher presets carry the names of Hydra's own options on purpose
     warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
     if has_outer_launcher():
@@ -167,7 +169,7 @@ def guarded(work: Callable[[], None], folder: Path, job: dict[str, Any]) -> int:
     except Exception as error:
         sentence = describe(error)
         note("incomplete" if isinstance(error, Incomplete) else "failed", sentence)
-        if isinstance(_root(error), EXPECTED):
+        if isinstance(error, InstantiationException) or isinstance(_root(error), EXPECTED):
             _log_to_file("traceback", error)
             _log.error("error: %s", sentence)
         else:
@@ -186,6 +188,8 @@ def describe(error: BaseException) -> str:
     text = " ".join(str(root).split()) or type(root).__name__
     if isinstance(root, (ValueError, OSError, ImportError, Incomplete, RankFailed)):
         return f"{text} (in {where})" if where else text
+    if where and isinstance(root, TypeError):
+        return f"a value of {where} is of the wrong kind: {text}"
     return f"{type(root).__name__}: {text}" + (f" (in {where})" if where else "")
 
 
@@ -297,6 +301,14 @@ def sweep_rows(folder: Path) -> list[dict[str, Any]]:
         row["seconds"] = status["seconds"]
         rows.append({**row, "error": status["error"]} if status["error"] else row)
     return rows
+
+
+def quoted_path(argument: str) -> str:
+    """`input=my clip (1).mp4` in the quotes that Hydra wants, if there is such a file; anything else as it is."""
+    name, _, value = argument.partition("=")
+    if re.fullmatch(r"[\w./\-~ ]*", value) or value[0] in "'\"" or not os.path.exists(value):
+        return argument
+    return f"{name}='{value.replace(chr(39), chr(92) + chr(39))}'"
 
 
 def register_resolvers() -> None:

@@ -59,7 +59,7 @@ def check(dataset: Dataset, options: argparse.Namespace) -> list[str]:
         facts, found = examine(root, name, dataset)
         problems += found
         if facts is not None and name in known and facts != known[name]:
-            problems.append(f"{name}: it is {facts}, but the manifest says {known[name]}")
+            problems.append(f"{name}: it has {_shown(facts)}, but the manifest says {_shown(known[name])}")
         problems += _wrong_count(name, published, facts)
     return problems + _missing(published, {*known, *present}, options)
 
@@ -179,6 +179,12 @@ def _missing(published: Mapping[str, object], present: Collection[str], options:
         return []
     count = f"{len(missing)} of {len(published)} published sequences are missing"
     return [f"{count}: {', '.join(missing)}; if a part is enough, say --partial"]
+
+
+def _shown(facts: Facts) -> str:
+    height, width = facts.size
+    labels = f", ids {', '.join(map(str, facts.ids))}" if facts.ids else ""
+    return f"{facts.frames} frames of {width}x{height}, {facts.labelled} of them labelled{labels}"
 
 
 def _wrong_count(name: str, published: Mapping[str, int | None], facts: Facts | None) -> list[str]:

@@ -100,7 +100,7 @@ def _attempt(url: str, partial: Path, progress: Progress) -> Served:
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
             return Served(_range_total(error.headers), redirects.sha256 or _sha256(error.headers))
         raise DownloadError(f"{urlsplit(url).hostname} answers {error.code} {error.reason} for {url}") from error
-    except OSError as error:  # URLError, timeouts, refused connections, a full disk
+    except (OSError, http.client.HTTPException) as error:  # refused connections, timeouts, a full disk, no HTTP
         raise DownloadError(_explain(url, error)) from error
 
 
@@ -149,10 +149,10 @@ def _range_total(headers: Message) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def _explain(url: str, error: OSError) -> str:
+def _explain(url: str, error: Exception) -> str:
     reason = getattr(error, "reason", error)
     text = getattr(reason, "strerror", None) or str(reason) or type(error).__name__
-    if isinstance(error, urllib.error.URLError | TimeoutError | ConnectionError):
+    if isinstance(error, urllib.error.URLError | TimeoutError | ConnectionError | http.client.HTTPException):
         return (
             f"cannot reach {urlsplit(url).hostname} ({text}); without network, bring the file yourself: --from FILE "
             "(weights) or --source FILE (data sets)"

@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from motion4d.cli import build, compose
+from motion4d.cli import EXPECTED, build, compose, describe
 from motion4d.engine.flow_stream import FlowPair, flow_stream, prepare_estimator
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.segment import describe_part
@@ -40,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prepare_estimator(estimator, runtime)
         folder = options.root / (options.dataset or collection_name(sources[0]))
         check_writable(folder)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except EXPECTED as error:
+        print(f"error: {describe(error)}", file=sys.stderr)
         return 1
     suffix = f".{options.format}"
     failed = [source for source in sources if not _prepare(source, folder, estimator, runtime, suffix)]
@@ -86,6 +86,8 @@ def _is_finished(folder: Path, record: dict[str, Any], suffix: str) -> bool:
         return False
     found = read_json(folder / RECORD)
     differing = [name for name, value in record.items() if found.get(name) != value]
+    if differing and not any((folder / direction).is_dir() for direction in ("forward", "backward")):
+        return False  # a run that ended before its first pair
     if differing:
         raise ValueError(
             f"{folder} holds flow of another {' and '.join(differing)} ({folder / RECORD} says which); remove it, or "

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from motion4d.cli import build, compose
+from motion4d.cli import EXPECTED, build, compose, describe
 from motion4d.clip import Clip
 from motion4d.data.procedural.dataset import ProceduralClips
 from motion4d.io.files import check_writable
@@ -87,10 +87,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     layout = LAYOUTS[options.layout]
     try:
+        if options.sequences < 1 or options.seed < 0:
+            raise ValueError("--sequences must be at least 1, and --seed at least 0")
         check_writable(options.root)
         layout.write(scenes(options), options.root)
-    except (ValueError, OSError) as error:
-        print(f"prepare.procedural: {error}", file=sys.stderr)
+    except EXPECTED as error:
+        print(f"prepare.procedural: {describe(error)}", file=sys.stderr)
         return 1
     sources = " ".join(str(options.root / source) for source in layout.sources)
     print(f"{options.sequences} sequences in {options.root}; prepare them with")

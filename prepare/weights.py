@@ -66,6 +66,8 @@ def fetch(published: Published, root: Path, *, progress: Progress) -> Path:
 def copy(source: Path, published: Published, root: Path) -> Path:
     """Check a file that was fetched elsewhere, and copy it to its place."""
     target = published.path(root)
+    if not source.is_file():
+        raise BadFile(f"there is no file {source}; --from names the file that was fetched elsewhere")
     check(source, published)
     if not (target.exists() and target.samefile(source)):
         with atomic_path(target) as temporary:
@@ -98,7 +100,7 @@ def _check_complete(path: Path, name: str) -> None:
 
 
 def _safetensors_size(path: Path) -> int:
-    """The size that the header promises; -1 if there is no header."""
+    """The size that the header promises; -1 if it is no header."""
     with path.open("rb") as file:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
@@ -106,9 +108,9 @@ def _safetensors_size(path: Path) -> int:
             return -1
         try:
             header = json.loads(file.read(length))
-        except ValueError:
+            ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
+        except (ValueError, TypeError, AttributeError, LookupError):
             return -1
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
     return 8 + length + max(ends, default=0)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from motion4d.cli import describe, gpu_count, guarded, retried, sweep_rows
+from motion4d.cli import build, compose, describe, gpu_count, guarded, quoted_path, retried, sweep_rows
 from motion4d.engine.errors import Incomplete
 from motion4d.engine.run_folder import flattened, redacted, redacted_override
 
@@ -115,6 +115,25 @@ def test_only_what_nobody_can_explain_is_tried_again() -> None:
 def test_errors_become_sentences() -> None:
     assert describe(ValueError("no frames\n  in here")) == "no frames in here"
     assert describe(KeyError("depth")) == "KeyError: 'depth'"
+
+
+@pytest.mark.parametrize("name", ["my clip (1).mp4", "it's, a=b [x] {y}.mp4", "plain.mp4"])
+def test_any_name_of_a_file_can_be_the_input(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    word = quoted_path(f"input={tmp_path / name}")
+    assert compose(ROOT / "conf", ["task=predict", word]).input == str(tmp_path / name)
+
+
+def test_words_that_name_no_file_stay_as_they_are() -> None:
+    for word in ("-m", "data=a,b", "betas=[0.9,0.99]", "input='quoted (1).mp4'", "output="):
+        assert quoted_path(word) == word
+
+
+def test_a_value_of_the_wrong_kind_is_one_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = compose(ROOT / "conf", ["task=predict", "threshold=abc"])
+    assert guarded(lambda: build(config.task), tmp_path, {"job": 0, "overrides": []}) == 1
+    assert "a value of task is of the wrong kind" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_secrets_never_reach_the_run_folder() -> None:

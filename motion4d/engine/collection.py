@@ -6,6 +6,7 @@ It is named and counted in sequences.json, and the task ends as incomplete.
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def run_sequences(
 
 
 def identity(source: FrameSource) -> dict[str, Any]:
-    """What tells whether the input is still the same: where it lies, and when its files changed last."""
-    files = [source.path, *getattr(source, "paths", ())]
-    return {"input": str(source.path.resolve()), "modified": max(file.stat().st_mtime_ns for file in files)}
+    """What tells whether the input is still the same: where it lies, and a checksum over its files' names and times."""
+    files = getattr(source, "paths", (source.path,))
+    known = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return {"input": str(source.path.resolve()), "files": f"{zlib.crc32(repr(known).encode()):08x}"}

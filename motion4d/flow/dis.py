@@ -28,7 +28,7 @@ class DenseInverseSearch:
     small motion; 2 = 4x faster, coarse); frames too small for that level end at the coarsest that they have.
     patch_size and patch_stride: pixels of a level, a smaller stride is denser.
     gradient_descent_iterations: steps per patch. variational_iterations: smoothing steps per level, 0 = none.
-    One pair and direction on one core: 1.7 ms at 128x192, 7.5 ms at 240x432.
+    One pair and direction on one core: 1.7 ms at 128x192, 7.5 ms at 240x432. A ValueError for settings out of range.
     """
 
     in_workers = True
@@ -42,6 +42,16 @@ class DenseInverseSearch:
         gradient_descent_iterations: int = 25,
         variational_iterations: int = 5,
     ) -> None:
+        sizes = {"patch_size": patch_size, "patch_stride": patch_stride}
+        counts = {
+            "finest_scale": finest_scale,
+            "gradient_descent_iterations": gradient_descent_iterations,
+            "variational_iterations": variational_iterations,
+        }
+        for settings, least in ((sizes, 1), (counts, 0)):
+            for name, value in settings.items():
+                if not isinstance(value, int) or value < least:  # OpenCV would search without end, or crash
+                    raise ValueError(f"{name} must be a whole number of at least {least}, not {value}")
         self.finest_scale = finest_scale
         self.patch_size = patch_size
         self.patch_stride = patch_stride

@@ -196,10 +196,10 @@ def collection_name(source: FrameSource) -> str:
 
 
 def _check_thinning(fps: float | None, max_frames: int | None) -> None:
-    if fps is not None and not 0 < fps < float("inf"):
+    if fps is not None and not (isinstance(fps, (int, float)) and 0 < fps < float("inf")):
         raise ValueError(f"fps must be a positive number of frames per second, not {fps}")
-    if max_frames is not None and max_frames < 1:
-        raise ValueError(f"max_frames must be at least 1, not {max_frames}")
+    if max_frames is not None and not (isinstance(max_frames, int) and max_frames >= 1):
+        raise ValueError(f"max_frames must be a whole number of at least 1, not {max_frames}")
 
 
 def _open_file(path: Path, folder: str, fps: float | None, max_frames: int | None) -> FrameSource:
@@ -281,10 +281,15 @@ def _checked(frame: NDArray[np.uint8], size: tuple[int, int], where: str) -> Ten
     return torch.from_numpy(frame).permute(2, 0, 1).contiguous()
 
 
+def _named(file: Path, folder: Path) -> str:
+    """The file's name, with its path where a glob has found it in another folder."""
+    return file.name if file.parent == folder else str(file)
+
+
 def _mixed_sizes(folder: Path, sizes: dict[Path, tuple[int, int]]) -> str:
     common = Counter(sizes.values()).most_common(1)[0][0]
     odd = next(path for path, size in sizes.items() if size != common)
     return (
-        f"the frames in {folder} have different sizes: {odd.name} is {sizes[odd][0]}x{sizes[odd][1]}, most are "
-        f"{common[0]}x{common[1]} (height x width); all frames of a clip must have one size"
+        f"the frames in {folder} have different sizes: {_named(odd, folder)} is {sizes[odd][0]}x{sizes[odd][1]}, "
+        f"most are {common[0]}x{common[1]} (height x width); all frames of a clip must have one size"
     )

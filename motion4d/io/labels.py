@@ -7,6 +7,7 @@ holds one mask per instance (GotMoving).
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +69,15 @@ def _read_instances(path: str | Path) -> np.ndarray:
             masks = [archive[name] for name in names]
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"cannot decode the masks {path} ({error}); restore or remove this file") from error
     if not masks:
         raise ValueError(f'{path} holds no arrays named "0", "1", ...: it is no file of instance masks')
-    labels = np.zeros(masks[0].shape[-2:], np.int32)
+    size = masks[0].shape[-2:]
+    if len(size) != 2 or any(mask.shape not in (size, (1, *size)) for mask in masks):
+        shapes = ", ".join(str(mask.shape) for mask in masks[:3])
+        raise ValueError(f"{path} holds masks of the shapes {shapes}, but they must be [H, W] or [1, H, W] of one size")
+    labels = np.zeros(size, np.int32)
     for instance, mask in enumerate(masks, 1):
         labels[mask.reshape(labels.shape) > 0] = instance
     return labels

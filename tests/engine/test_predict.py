@@ -116,6 +116,20 @@ def test_finished_sequences_are_not_computed_again(tmp_path):
     assert len(third.seen) == 2 * len(first.seen)
 
 
+def test_other_frames_of_the_same_folder_are_computed_again(tmp_path):
+    folder = make_frames(tmp_path / "seq", moving_square(6))
+    predict(folder / "0000[0-2].png", tmp_path / "out").run()
+    (summary,) = predict(folder / "0000[0-4].png", tmp_path / "out").run().values()
+    assert summary["frames"] == 5
+    (folder / "00000.txt").touch()  # no frame of it
+    idle = Brightness(Native(16))
+    predict(folder / "0000[0-4].png", tmp_path / "out", model=idle).run()
+    assert not idle.seen
+    (folder / "00001.png").unlink()
+    (summary,) = predict(folder / "0000[0-4].png", tmp_path / "out").run().values()
+    assert summary["frames"] == 4
+
+
 def test_a_shorter_run_leaves_no_mask_of_the_longer_one(tmp_path):
     folder = make_frames(tmp_path / "seq", moving_square(6))
     predict(folder, tmp_path / "out", save_probabilities=True).run()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -108,11 +107,37 @@ def test_a_folder_without_runs_is_one_sentence(tmp_path: Path, capsys: pytest.Ca
     assert "holds no run" in capsys.readouterr().err
 
 
-def test_damaged_metrics_name_their_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_run(tmp_path / "run", "davis2016", scores={"J": 0.5})
-    (tmp_path / "run/metrics.json").write_text(json.dumps({"models": 1})[:-2])
-    assert report.main([str(tmp_path / "run")]) == 2
-    assert "metrics.json is not a valid JSON file" in capsys.readouterr().err
+DAMAGE = {
+    "status.json": ['{"status": "do', "[1]", '{"ok": true}'],
+    "metrics.json": ['{"models": 1', "[]"],
+    "config.yaml": ["name: [geo\n x: {", "- a\n"],
+}
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in DAMAGE.items() for text in texts])
+def test_a_damaged_run_is_a_problem_and_does_not_hide_the_others(
+    runs: Path, name: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs / "1" / name).write_text(text)
+    assert report.main([str(runs / "0"), str(runs / "1")]) == 1
+    shown = capsys.readouterr().out
+    assert re.search(rf"1 has a problem: .*{name} (is not a valid|does not )", shown)
+    assert "0.710" in shown
+
+
+def test_a_damaged_picture_does_not_hide_the_others(runs: Path, tmp_path: Path) -> None:
+    (runs / "0/pictures/broken.png").write_bytes(b"no picture")
+    assert report.main([str(runs / "0"), "--output", str(tmp_path / "page")]) == 0
+    page = (tmp_path / "page/report.html").read_text()
+    assert "broken.png cannot be read" in page
+    assert page.count("data:image/jpeg;base64,") == 1
+
+
+def test_a_run_that_scores_nothing_did_not_fail(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", "davis2016")  # task=predict, or the metrics of another task
+    write_json(tmp_path / "run/metrics.json", {"models": {"ours": {"other": 1}}})
+    assert report.main([str(tmp_path / "run"), "--output", str(tmp_path / "page")]) == 0
+    assert 'class="failed"' not in (tmp_path / "page/report.html").read_text()
 
 
 def test_of_errors_the_smallest_is_the_best(tmp_path: Path) -> None:

@@ -172,3 +172,8 @@ def test_fbms_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert overall["Extracted"] == expected["extracted"]
     assert not (tmp_path / "per_frame.csv").exists()
     assert _run(*folders, "--protocol", "fbms", "--sequences", "dog") == 2
+
+
+def test_a_sequence_that_nobody_annotated_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(ANNOTATIONS, PREDICTIONS, "--sequences", "judo", "judoo") == 2
+    assert "has no masks of judoo" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -58,3 +60,9 @@ def test_one_frame_has_no_flow() -> None:
 def test_frames_below_the_limit_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 16x16, but these are 12x40"):
         DenseInverseSearch()(Clip(images=torch.rand(1, 2, 3, 12, 40)))
+
+
+@pytest.mark.parametrize("settings", [{"patch_stride": 0}, {"finest_scale": -1}, {"patch_size": 8.5}])
+def test_settings_out_of_range_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"^{next(iter(settings))} must be a whole number of at least"):
+        DenseInverseSearch(**settings)

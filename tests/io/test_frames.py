@@ -107,6 +107,19 @@ def test_missing_and_empty(tmp_path):
         open_input(tmp_path / "empty")
 
 
+@pytest.mark.parametrize("thinning", [{"fps": 0}, {"fps": "fast"}, {"max_frames": 0}, {"max_frames": 1.5}])
+def test_a_thinning_that_means_nothing_is_one_sentence(tmp_path, thinning):
+    with pytest.raises(ValueError, match=f"^{next(iter(thinning))} must be"):
+        open_input(make_video(tmp_path / "x.mp4", moving_square(3)), **thinning)
+
+
+def test_mixed_sizes_of_a_glob_name_the_folder_of_the_odd_one(tmp_path):
+    for name, width in (("a", 32), ("b", 32), ("c", 30)):
+        make_frames(tmp_path / name, [picture(24, width)])
+    with pytest.raises(ValueError, match=r"different sizes: .*/c/00000\.png is 24x30"):
+        open_input(tmp_path / "*" / "00000.png")
+
+
 def test_mixed_sizes_name_the_odd_one(tmp_path):
     frames = moving_square(5)
     frames[3] = picture(40, 64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 from pathlib import Path
@@ -197,3 +198,17 @@ def test_assign_fills_a_network_on_the_meta_device() -> None:
     assert empty.linear.weight.data_ptr() == state["linear.weight"].data_ptr()
     assert empty.linear.weight.requires_grad
     assert empty.linear(torch.ones(1, 3)).shape == (1, 2)
+
+
+def test_an_old_torch_file_is_whole_or_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save(Network().state_dict(), buffer, _use_new_zipfile_serialization=False)
+    content = buffer.getvalue()
+    path = tmp_path / "old.pth"
+    for size in range(1, len(content), 3):
+        path.write_bytes(content[:size])
+        with pytest.raises(WeightsError):
+            read_state_dict(path)
+    path.write_bytes(content.replace(b"linear", b"li\xff\xffar"))
+    with pytest.raises(WeightsError, match="is damaged or truncated"):
+        read_state_dict(path)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from prepare.archives import BadArchive, is_archive, unpack
@@ -47,7 +50,7 @@ def test_unpacks_once(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("name", ["../evil.txt", "top/../../evil.txt", "/evil.txt", "C:/evil.txt", "..\\evil.txt"])
+@pytest.mark.parametrize("name", ["../evil.txt", "top/../../evil.txt", "/evil.txt", "C:/evil.txt", "..\\evil.txt", "."])
 def test_nothing_is_written_outside(tmp_path: Path, suffix: str, name: str) -> None:
     archive = make_archive(tmp_path / f"data.{suffix}", {"good.txt": b"1", name: b"2"})
     with pytest.raises(BadArchive, match="would write outside of its folder"):
@@ -89,6 +92,7 @@ def test_an_interrupted_run_starts_clean(tmp_path: Path, monkeypatch: pytest.Mon
         (tarfile.SYMTYPE, "../../secret", False),
         (tarfile.SYMTYPE, "/etc/hostname", False),
         (tarfile.LNKTYPE, "../secret", False),
+        (tarfile.SYMTYPE, "link", False),
     ],
 )
 def test_links_become_copies_or_are_refused(tmp_path: Path, kind: bytes, target: str, fits: bool) -> None:
@@ -105,3 +109,48 @@ def test_links_become_copies_or_are_refused(tmp_path: Path, kind: bytes, target:
     else:
         with pytest.raises(BadArchive, match="holds a link that leads out of it or nowhere"):
             unpack(archive, tmp_path / "out")
+
+
+def tar_of(count: int) -> bytes:
+    """A tar of so many files of random bytes; the header of file k is at k * 20992."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for number in range(count):
+            member = tarfile.TarInfo(f"{number}.bin")
+            member.size = 20_480
+            tar.addfile(member, io.BytesIO(np.random.default_rng(number).bytes(member.size)))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("damage", ["a header", "the checksum", "the end"])
+def test_a_damaged_tar_is_not_taken_for_a_shorter_one(tmp_path: Path, damage: str) -> None:
+    content = bytearray(tar_of(3))
+    if damage == "a header":
+        content[2 * 20_992 : 2 * 20_992 + 20] = b"\xff" * 20
+    packed = bytearray(gzip.compress(content, 1))
+    if damage == "the checksum":
+        packed[-8] ^= 1
+    archive = tmp_path / ("data.tar" if damage == "the end" else "data.tar.gz")
+    archive.write_bytes(content[: 2 * 20_992] if damage == "the end" else packed)
+    with pytest.raises(BadArchive, match="damaged or only half downloaded"):
+        unpack(archive, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_what_zip_cannot_do_here_is_one_sentence(tmp_path: Path) -> None:
+    archive = make_archive(tmp_path / "data.zip", FILES)
+    whole = archive.read_bytes()
+    directory = whole.index(b"PK\x01\x02")
+    for local, central, value in ((6, 8, 1), (8, 10, 9)):  # encrypted; a kind of compression that zipfile lacks
+        content = bytearray(whole)
+        struct.pack_into("<H", content, local, value)
+        struct.pack_into("<H", content, directory + central, value)
+        archive.write_bytes(content)
+        with pytest.raises(BadArchive, match="unpack it yourself"):
+            unpack(archive, tmp_path / "out")
+
+
+def test_a_folder_that_cannot_be_made_is_not_the_archives_fault(tmp_path: Path) -> None:
+    archive = make_archive(tmp_path / "data.tar", {"a": b"1", "a/b": b"2"})
+    with pytest.raises(OSError, match="File exists"):
+        unpack(archive, tmp_path / "out")

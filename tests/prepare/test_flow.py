@@ -133,7 +133,13 @@ def test_a_broken_sequence_is_named(videos: Path, tmp_path: Path, capsys: pytest
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(["--flow", "dsi"], "dsi"), (["--flow", "none"], "computes nothing"), (["flow.patch=4"], "patch")],
+    [
+        (["--flow", "dsi"], "dsi"),
+        (["--flow", "none"], "computes nothing"),
+        (["flow.patch=4"], "patch"),
+        (["flow.patch_stride=wide"], "patch_stride must be a whole number"),
+        (["--flow", "precomputed", "flow.forward=x.jpg"], "need one of the suffixes"),
+    ],
 )
 def test_a_typing_error_is_one_sentence(
     videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
@@ -144,3 +150,10 @@ def test_a_typing_error_is_one_sentence(
     assert error.startswith("error: ")
     assert len(error.strip().splitlines()) == 1
     assert not (tmp_path / "flow").exists()
+
+
+def test_a_run_that_wrote_no_flow_does_not_bind_the_next(videos: Path, tmp_path: Path) -> None:
+    (source,) = open_input(videos / "bear")
+    with pytest.raises(KeyboardInterrupt):
+        prepare_flow.compute(source, tmp_path / "flow", Counting(limit=0), runtime=RUNTIME)
+    assert prepare_flow.compute(source, tmp_path / "flow", DenseInverseSearch(patch_stride=4), runtime=RUNTIME) == 3

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import socket
+import struct
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,6 +165,25 @@ def test_no_network_is_one_sentence(tmp_path: Path) -> None:
             download(url, tmp_path / "a.pth", progress=lambda done, total: None)
 
 
+def test_an_answer_that_is_no_http_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"220 ready\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/a.pth"
+        with pytest.raises(DownloadError, match=r"^cannot reach 127.0.0.1 \(220 ready"):
+            download(url, tmp_path / "a.pth", progress=lambda done, total: None)
+        thread.join()
+
+
 def test_from_copies_a_good_file(
     files: dict[str, Published], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,7 +193,7 @@ def test_from_copies_a_good_file(
     assert _run(tmp_path / "root", "net", "--from", str(files["net"].path(tmp_path / "root"))) == 0
     assert _run(tmp_path / "root", "bad", "--from", str(tmp_path / "mine.pth")) == 1
     assert _run(tmp_path / "root", "net", "--from", str(tmp_path / "nothing.pth")) == 1
-    assert "nothing.pth is not there" in capsys.readouterr().err
+    assert "there is no file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["net", "hub"])
@@ -187,6 +210,16 @@ def test_a_truncated_file_is_refused(
     target.write_bytes(content[:100])
     assert _run(tmp_path / "root", name) == 1
     assert "remove it to fetch it again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("header", [[1], {"a": 1}, {"a": {}}, {"a": {"data_offsets": [0]}}])
+def test_a_header_of_another_kind_is_refused(
+    files: dict[str, Published], tmp_path: Path, header: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = json.dumps(header).encode()
+    (tmp_path / "mine").write_bytes(struct.pack("<Q", len(text)) + text)
+    assert _run(tmp_path / "root", "hub", "--from", str(tmp_path / "mine")) == 1
+    assert "is not a complete safetensors file" in capsys.readouterr().err
 
 
 def test_check_fetches_nothing(
