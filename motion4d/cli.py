@@ -160,7 +160,7 @@ def guarded(work: Callable[[], None], folder: Path, job: dict[str, Any]) -> int:
         work()
     except KeyboardInterrupt:
         note("interrupted")
-        _log.error("interrupted; the same command with output=%s goes on from the last checkpoint", folder)
+        _log.error("interrupted; the same command with output=%s goes on from what is there", folder)
         return 130
     except SystemExit:  # submitit's way out of a job that it has put back into the queue
         note("requeued")
