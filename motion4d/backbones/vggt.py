@@ -51,8 +51,8 @@ class VGGT(Backbone):
 
     heads: which of "points", "pose", "depth" are built; "confidence" comes with points and with depth.
     head_layers: the four layers that the dense heads read, from shallow to deep; head_widths, head_features: theirs.
-    track_head: None leaves it out. encoder, motion: see Aggregator; None: the DINOv2 one that the numbers here describe.
-    pose_unit: see CameraHead.
+    track_head: None leaves it out. encoder: see Aggregator; None: the DINOv2 one that the numbers here describe.
+    motion: see Aggregator; pose_unit: see CameraHead.
     frames_at_once: at most so many frames (over the batch) pass the encoder and the dense heads together; None: all.
     """
 

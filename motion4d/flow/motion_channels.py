@@ -1,4 +1,4 @@
-"""What moves between frames as further channels of a network's images: for small networks, which cannot learn to match."""
+"""Flow between frames as further channels of a network's images, for small networks, which hardly learn to match."""
 
 from __future__ import annotations
 

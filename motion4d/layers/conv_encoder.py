@@ -13,8 +13,8 @@ from torch import Tensor, nn
 class ConvEncoder(nn.Module):
     """Normalised images [M, inputs, H, W] -> patch tokens [M, h*w, channels[-1]]; each stage halves height and width.
 
-    So a patch is 2^(number of stages) pixels. channels: of the stages, from the second on multiples of 8. inputs: 3, and
-    as many more as the network that it belongs to appends to its images.
+    So a patch is 2^(number of stages) pixels. channels: of the stages, from the second on multiples of 8. inputs: 3,
+    and as many more as the network that it belongs to appends to its images.
     """
 
     def __init__(self, channels: Sequence[int] = (24, 48, 96, 128), *, inputs: int = 3) -> None:
