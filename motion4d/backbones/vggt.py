@@ -22,7 +22,7 @@ Token taps (all [B, N, 1 + registers + h*w, C], the camera token first, then the
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -52,6 +52,7 @@ class VGGT(Backbone):
     heads: which of "points", "pose", "depth" are built; "confidence" comes with points and with depth.
     head_layers: the four layers that the dense heads read, from shallow to deep; head_widths, head_features: theirs.
     track_head: None leaves it out. encoder: see Aggregator; None: the DINOv2 one that the numbers here describe.
+    motion: see Aggregator; pose_unit: see CameraHead.
     frames_at_once: at most so many frames (over the batch) pass the encoder and the dense heads together; None: all.
     """
 
@@ -80,6 +81,8 @@ class VGGT(Backbone):
         track_head: TrackHead | None = None,
         frames_at_once: int | None = 8,
         encoder: nn.Module | None = None,
+        motion: Callable[[Tensor], Tensor] | None = None,
+        pose_unit: float = 1.0,
     ) -> None:
         super().__init__()
         self._built = _checked_heads(heads)
@@ -103,6 +106,7 @@ class VGGT(Backbone):
             rope_base=rope_base,
             frames_at_once=frames_at_once,
             encoder=encoder,
+            motion=motion,
         )
 
         def dense_head(channels: int) -> DenseHead:
@@ -116,6 +120,7 @@ class VGGT(Backbone):
                 iterations=camera_iterations,
                 mlp_ratio=mlp_ratio,
                 layer_scale=layer_scale,
+                unit=pose_unit,
             )
         if "points" in self._built:
             self.point_head = dense_head(4)

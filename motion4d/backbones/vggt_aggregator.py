@@ -32,6 +32,7 @@ class Aggregator(nn.Module):
 
     encoder_depth: blocks of the DINOv2 encoder; 0: a bare patch convolution instead, without position embedding.
     encoder: another network from normalised images [M, 3, H, W] to patch tokens [M, h*w, dim] in its place.
+    motion: images [B, N, 3, H, W] in [0, 1] -> maps [B, N, C, H, W] that the encoder gets as further channels.
     """
 
     image_mean: Tensor
@@ -54,6 +55,7 @@ class Aggregator(nn.Module):
         rope_base: float = 100.0,
         frames_at_once: int | None = None,
         encoder: nn.Module | None = None,
+        motion: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.dim = dim
@@ -61,6 +63,7 @@ class Aggregator(nn.Module):
         self.special_tokens = 1 + registers
         self.rope_base = rope_base
         self.frames_at_once = frames_at_once
+        self.motion = motion
         self._rotary_dim = dim // heads
         self.register_buffer("image_mean", torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("image_std", torch.tensor(IMAGE_STD).view(1, 3, 1, 1), persistent=False)
@@ -97,7 +100,10 @@ class Aggregator(nn.Module):
     def embed(self, images: Tensor) -> Tensor:
         """Images [B, N, 3, H, W] in [0, 1] -> what enters the first layer [B, N, special + h*w, dim]."""
         batch, frames = images.shape[:2]
-        patches = in_chunks(self._patches, images.flatten(0, 1), at_once=self.frames_at_once)
+        inputs = (images - self.image_mean) / self.image_std
+        if self.motion is not None:
+            inputs = torch.cat((inputs, self.motion(images)), dim=2)
+        patches = in_chunks(self.patch_embed, inputs.flatten(0, 1), at_once=self.frames_at_once)
         special = torch.cat((self.camera_token, self.register_token), dim=2)
         which = (torch.arange(frames, device=images.device) > 0).long()
         special = special[0][which].expand(batch, -1, -1, -1).to(patches.dtype)
@@ -128,6 +134,3 @@ class Aggregator(nn.Module):
             if layer in layers:
                 kept[layer] = torch.cat((inside, tokens), dim=-1)
         return kept
-
-    def _patches(self, images: Tensor) -> Tensor:
-        return self.patch_embed((images - self.image_mean) / self.image_std)

@@ -19,6 +19,7 @@ class CameraHead(nn.Module):
 
     Every iteration looks at the last encoding (without gradient), modulates the tokens by it, lets the frames attend to
     each other, and adds to the encoding. What is given out has its two fields of view clamped at 0 from below.
+    unit: factor on the answers for translation and rotation; below 1, a training from nothing is less noisy there.
     """
 
     keeps_float32 = True  # whatever autocast says (motion4d.layers.precision)
@@ -32,6 +33,7 @@ class CameraHead(nn.Module):
         iterations: int = 4,
         mlp_ratio: float = 4.0,
         layer_scale: float = 0.01,
+        unit: float = 1.0,
     ) -> None:
         super().__init__()
         self.iterations = iterations
@@ -45,8 +47,10 @@ class CameraHead(nn.Module):
             Block(dim, heads, mlp_ratio=mlp_ratio, layer_scale=layer_scale, norm_eps=1e-5) for _ in range(depth)
         )
         self.pose_branch = Mlp(dim, dim // 2, NUMBERS)
-        with torch.no_grad():  # a field of view that starts below 0 would have no gradient, for ever
-            self.pose_branch.fc2.bias[7:] = 0.9
+        self.unit = unit
+        with torch.no_grad():
+            self.pose_branch.fc2.bias[6] = 1 / unit  # w of a camera that does not turn
+            self.pose_branch.fc2.bias[7:] = 0.9  # a field of view that starts below 0 would have no gradient, for ever
 
     def forward(self, tokens: Tensor) -> Tensor:
         """See the class."""
@@ -60,7 +64,8 @@ class CameraHead(nn.Module):
             modulated = gate * (plain * (1 + scale) + shift) + tokens
             for block in self.trunk:
                 modulated = block(modulated)
-            change = self.pose_branch(self.trunk_norm(modulated))
+            motion, view = self.pose_branch(self.trunk_norm(modulated)).split((7, 2), dim=-1)
+            change = torch.cat((self.unit * motion, view), dim=-1)
             pose = pose + change if answers else change
             answers.append(torch.cat((pose[..., :7], F.relu(pose[..., 7:])), dim=-1))
         return torch.stack(answers)

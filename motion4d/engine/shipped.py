@@ -14,6 +14,7 @@ from motion4d.backbones.pi3 import Pi3
 from motion4d.engine.weights import load_checkpoint, resolve_checkpoint
 from motion4d.engine.windows import Window
 from motion4d.flow.dis import DenseInverseSearch
+from motion4d.flow.motion_channels import MotionChannels
 from motion4d.framing import FitPixels
 from motion4d.layers.conv_encoder import ConvEncoder
 from motion4d.models.flow_pyramid import FlowPyramidHead
@@ -56,7 +57,9 @@ def small_geometry_model() -> GeometryModel:
     """The network without its weights: 4.3 M parameters; cameras and depth at 96 x 144 pixels."""
     backbone = Page4D(
         dim=128,
-        encoder=ConvEncoder((24, 48, 96, 128)),
+        encoder=ConvEncoder((24, 48, 96, 128), inputs=9),
+        motion=MotionChannels(DenseInverseSearch()),
+        pose_unit=0.1,
         depth=4,
         attention_heads=4,
         camera_depth=2,
@@ -65,7 +68,7 @@ def small_geometry_model() -> GeometryModel:
         head_widths=(32, 48, 64, 64),
         head_features=16,
         patch_size=16,
-        layer_scale=0.1,
+        layer_scale=0.3,
         heads=("pose", "depth"),
         frames_at_once=None,
         mask_layer=1,

@@ -11,16 +11,17 @@ from torch import Tensor, nn
 
 
 class ConvEncoder(nn.Module):
-    """Normalised images [M, 3, H, W] -> patch tokens [M, h*w, channels[-1]]; each stage halves height and width.
+    """Normalised images [M, inputs, H, W] -> patch tokens [M, h*w, channels[-1]]; each stage halves height and width.
 
-    So a patch is 2^(number of stages) pixels. channels: of the stages, from the second on multiples of 8.
+    So a patch is 2^(number of stages) pixels. channels: of the stages, from the second on multiples of 8. inputs: 3,
+    and as many more as the network that it belongs to appends to its images.
     """
 
-    def __init__(self, channels: Sequence[int] = (24, 48, 96, 128)) -> None:
+    def __init__(self, channels: Sequence[int] = (24, 48, 96, 128), *, inputs: int = 3) -> None:
         super().__init__()
         self.patch_size = 2 ** len(channels)
         # pairs of convolutions on half the pixels would cost more than all later stages
-        self.stages = nn.ModuleList([nn.Conv2d(3, channels[0], 3, stride=2, padding=1)])
+        self.stages = nn.ModuleList([nn.Conv2d(inputs, channels[0], 3, stride=2, padding=1)])
         self.stages.extend(_Stage(width, out) for width, out in zip(channels[:-1], channels[1:], strict=True))
         self.norm = nn.LayerNorm(channels[-1], eps=1e-6)
 
