@@ -67,7 +67,7 @@ def test_links_and_pictures_lead_somewhere(target: str) -> None:
     assert (ROOT / target).exists()
 
 
-def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = ProceduralClips(num_clips=1, num_frames=7, height=96, width=144, seed=3)[0].images[0]
     frames = (images.permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
     write_video(tmp_path / "clip.mp4", frames, frame_rate=10)
@@ -76,3 +76,6 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     exec(BLOCKS["python"][0], scope)  # noqa: S102  our own README
     assert scope["result"].masks.shape == (7, 96, 144)  # type: ignore[attr-defined]
     assert (tmp_path / "results" / "masks" / "00006.png").is_file()
+    exec(BLOCKS["python"][1], scope)  # noqa: S102
+    assert scope["scene"].camera_to_world.shape == (7, 4, 4)  # type: ignore[attr-defined]
+    assert (tmp_path / "scene" / "points.ply").is_file()

@@ -4,7 +4,8 @@ Frames stream through a feed-forward geometry network in windows that are aligne
 (motion4d.reconstruct.feed_forward), so the network's memory does not grow with length. A sequence that is finished is
 not computed again when the same command runs again; in a folder of sequences a broken one does not stop the others.
 
-In Python, with any backbone that has geometry heads:
+In Python: `reconstruct_video("clip.mp4", output="results").camera_to_world`, and with any backbone that has geometry
+heads:
 
     model = GeometryModel(VGGT(), FitPixels())
     model.backbone.load_weights("checkpoints/vggt/model.safetensors")
@@ -29,6 +30,7 @@ from motion4d.engine.reconstruction_results import SceneFiles, SceneWriter, fini
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.scene_tracks import describe_tracker, prepare_tracker, track_source
 from motion4d.engine.segment import describe_model, place_model, prepare_inference
+from motion4d.engine.shipped import SHIPPED_GEOMETRY_WINDOW, shipped_geometry_model
 from motion4d.engine.stopwatch import Stopwatch, log_progress
 from motion4d.engine.weights import load_task_weights, needs_weights
 from motion4d.engine.windows import Window
@@ -249,7 +251,7 @@ class Reconstruct:
 def reconstruct_video(
     input: str | Path,
     *,
-    model: Any,
+    model: Any = None,
     output: str | Path | None = None,
     window: Window | None = None,
     files: SceneFiles | None = None,
@@ -259,9 +261,12 @@ def reconstruct_video(
 ) -> ReconstructedVideo:
     """Cameras, depth and points of one video (or folder, or glob of frames).
 
-    model: as in `Reconstruct`, with its weights. output: a folder that gets the files of task=reconstruct too. The
-    result holds all frames' depth at once; for long videos use `Reconstruct`.
+    model: as in `Reconstruct`, with its weights; None: the small network that ships with the package. output: a folder
+    that gets the files of task=reconstruct too. The result holds all frames' depth at once; for long videos use
+    `Reconstruct`.
     """
+    if model is None:
+        model, window = shipped_geometry_model(), window or SHIPPED_GEOMETRY_WINDOW
     sources = open_input(input, fps=fps, max_frames=max_frames)
     if len(sources) != 1:
         raise ValueError(f"{input} holds {len(sources)} sequences; name one of them, or use Reconstruct for all")

@@ -24,6 +24,7 @@ from motion4d.models.geomotion import GeoMotion
 SHIPPED = "geomotion.safetensors"
 SHIPPED_GEOMETRY = "page4d.safetensors"
 SHIPPED_WINDOW = Window(length=6, overlap=2)  # close to the four frames of its training
+SHIPPED_GEOMETRY_WINDOW = Window(length=12, overlap=4)
 
 
 def small_model() -> GeoMotion:
