@@ -48,7 +48,11 @@ def options(group: str) -> list[str]:
 ALL = [(group, option) for group in GROUPS if group not in ("experiment", "hydra") for option in options(group)]
 
 # options that stand on one particular network
-PARTNERS = {("model", "geomotion"): ["backbone=pi3"]}
+PARTNERS = {
+    ("model", "geomotion"): ["backbone=pi3"],
+    ("model", "page4d"): ["backbone=page4d"],
+    ("model", "page4d_small"): ["backbone=page4d_conv"],
+}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -162,6 +166,30 @@ def test_the_published_recipe_also_builds_on_procedural_scenes() -> None:
     config = composed("+experiment=geomotion_paper", "data=procedural", "data.train.num_frames=12")
     assert len(built_without_memory(config.data)["train"]) == 20000
     assert "datasets" not in config.data.train
+
+
+def test_published_recipe_of_page4d() -> None:
+    config = composed("+experiment=page4d_paper")
+    groups = config.optimizer.groups
+    assert {name: (group.settings.lr, group.settings.weight_decay) for name, group in groups.items()} == {
+        "mask_head": (2e-5, 0.02),
+        "blocks": (1e-5, 0.01),
+    }
+    assert [group.scheduler.warm_up for group in groups.values()] == [0.15, 0.05]
+    for group in groups.values():
+        assert group.settings.lr * group.scheduler.start == pytest.approx(1e-8)
+        assert group.settings.lr * group.scheduler.final == pytest.approx(1e-8)
+    assert (config.model.mask.hold, config.model.mask.end) == (6000, 10000)
+    training = config.training
+    steps = training.epochs * training.batches_per_epoch / training.accumulation
+    assert (steps, training.batches.max_images * training.accumulation) == (1600 * 20, 32)
+    assert sum(config.data.train.lengths.values()) == 48000
+    task = built_without_memory(composed("+experiment=page4d_paper").task)
+    trained = [(name, p) for name, p in task.model.named_parameters() if p.requires_grad]
+    assert {name.split(".")[2] for name, _ in trained} == {"frame_blocks", "global_blocks", "spatial_mask_head"}
+    assert {name.split(".")[3] for name, _ in trained if "_blocks" in name} == {str(layer) for layer in range(10, 20)}
+    sizes = [len(group["params"]) for group in built_without_memory(config.optimizer)(trained).param_groups]
+    assert sum(sizes) == len(trained)
 
 
 @pytest.mark.parametrize("target", ["os.system", "torch.load", "torch.hub.load", "subprocess.run"])

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from motion4d.cli import build, register_resolvers
 from motion4d.clip import Clip
 from motion4d.data.procedural.dataset import ProceduralClips
-from motion4d.engine.shipped import SHIPPED_WINDOW, shipped_model, small_model
+from motion4d.engine.shipped import SHIPPED_WINDOW, shipped_model, small_geometry_model, small_model
 from motion4d.engine.weights import resolve_checkpoint
 from motion4d.engine.windows import segment_clip
 from motion4d.metrics.segmentation import pixel_counts
@@ -36,6 +36,18 @@ def test_python_and_configuration_describe_one_network() -> None:
     assert (model.framing, window, model.freeze_backbone) == (ours.framing, SHIPPED_WINDOW, ours.freeze_backbone)
     assert vars(model.flow) == vars(ours.flow)
     assert model.head.taps == ours.head.taps
+
+
+def test_python_and_configuration_describe_one_geometry_network() -> None:
+    model = build(_composed("+experiment=page4d").model)
+    ours = small_geometry_model()
+    assert repr(model.backbone) == repr(ours.backbone)
+    assert model.framing == ours.framing
+    for name in ("mask_strength", "mask_layer", "biased", "mask_gate", "head_layers", "patch_size"):
+        assert getattr(model.backbone, name) == getattr(ours.backbone, name)
+    shapes = {name: tensor.shape for name, tensor in ours.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in model.state_dict().items()} == shapes
+    assert sum(p.numel() for p in ours.parameters()) < 4_500_000
 
 
 def test_file_and_network_are_small() -> None:
