@@ -131,11 +131,11 @@ def _on_rank(work: Callable[..., None], folder: Path, arguments: tuple[Any, ...]
 def _first_failure(folder: Path) -> RankFailed:
     """The error of the rank that failed by itself, not of those that lost their connection to it."""
     logs = sorted(folder.glob("rank*.log"), key=lambda file: file.stat().st_mtime)
-    texts = {file: file.read_text(encoding="utf-8").split("\n") for file in logs}
-    lost = ("closed by peer", "Connection reset")
-    own = [file for file, lines in texts.items() if not any(words in lines[0] for words in lost)] or list(texts)
+    texts: list[tuple[Path, list[str]]] = [(file, file.read_text(encoding="utf-8").split("\n")) for file in logs]
+    own = [
+        item for item in texts if "closed by peer" not in item[1][0] and "Connection reset" not in item[1][0]
+    ] or texts
     if not own:
         return RankFailed("a rank was killed from outside (too little memory?); see the log above")
-    file = own[0]
-    message, mended = texts[file][:2]
+    file, (message, mended, *_) = own[0]
     return RankFailed(f"{file.stem} failed: {message} (traceback in {file})", can_be_mended=mended == _MENDED)
