@@ -11,10 +11,19 @@ from hydra import compose, initialize_config_dir
 
 from motion4d.cli import build, register_resolvers
 from motion4d.clip import Clip
+from motion4d.data.framed import frame_clip
 from motion4d.data.procedural.dataset import ProceduralClips
-from motion4d.engine.shipped import SHIPPED_WINDOW, shipped_model, small_geometry_model, small_model
+from motion4d.engine.shipped import (
+    SHIPPED_GEOMETRY_WINDOW,
+    SHIPPED_WINDOW,
+    shipped_geometry_model,
+    shipped_model,
+    small_geometry_model,
+    small_model,
+)
 from motion4d.engine.weights import resolve_checkpoint
 from motion4d.engine.windows import segment_clip
+from motion4d.metrics.depth_protocols import NEAR
 from motion4d.metrics.segmentation import pixel_counts
 
 ROOT = Path(__file__).parents[2]
@@ -39,8 +48,9 @@ def test_python_and_configuration_describe_one_network() -> None:
 
 
 def test_python_and_configuration_describe_one_geometry_network() -> None:
-    model = build(_composed("+experiment=page4d").model)
-    ours = small_geometry_model()
+    config = _composed("+experiment=page4d")
+    model, ours = build(config.model), small_geometry_model()
+    assert build(config.window) == SHIPPED_GEOMETRY_WINDOW
     assert repr(model.backbone) == repr(ours.backbone)
     assert model.framing == ours.framing
     for name in ("mask_strength", "mask_layer", "biased", "mask_gate", "head_layers", "patch_size"):
@@ -50,10 +60,11 @@ def test_python_and_configuration_describe_one_geometry_network() -> None:
     assert sum(p.numel() for p in ours.parameters()) < 4_500_000
 
 
-def test_file_and_network_are_small() -> None:
-    path = resolve_checkpoint("shipped", shipped="geomotion.safetensors")
-    assert path is not None
-    assert path.stat().st_size <= 12e6
+def test_files_and_networks_are_small() -> None:
+    for name in ("geomotion.safetensors", "page4d.safetensors"):
+        path = resolve_checkpoint("shipped", shipped=name)
+        assert path is not None
+        assert path.stat().st_size <= 12e6
     assert sum(p.numel() for p in small_model().parameters()) <= 4_000_000
 
 
@@ -87,3 +98,20 @@ def test_half_precision_changes_few_pixels() -> None:
         model, clip, SHIPPED_WINDOW, autocast=lambda: torch.autocast("cpu", dtype=torch.bfloat16)
     ).masks()
     assert (exact != rounded).float().mean() <= 0.005
+
+
+def test_depth_of_unseen_scenes_is_far_better_than_a_wall() -> None:
+    """Short clips of the kind that the geometry network was trained on, none of which any training saw."""
+    sizes = [f"data.scenes.eval.{name}" for name in ("num_clips=6", "num_frames=5", "seed=4711")]
+    clips, model = build(_composed("data=procedural_geometry", *sizes).data)["eval"], shipped_geometry_model()
+    errors, walls = [], []
+    for index in range(len(clips)):
+        clip = clips[index]
+        framing = model.framing(*clip.size)
+        with torch.no_grad():
+            said = model.geometry(frame_clip(clip, framing), heads=("pose", "depth"))
+        truth = clip.depth[0].numpy()
+        depth = framing.undo_values(said.depth)[0].numpy()
+        for found, one in ((errors, depth), (walls, np.ones_like(truth))):
+            found.append(NEAR.average(NEAR.score(one, truth)).row["AbsRel"])
+    assert np.mean(errors) < 0.75 * np.mean(walls)
