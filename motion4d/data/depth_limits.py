@@ -1,4 +1,4 @@
-"""Which depths of a map are believed: limits by percentiles and by distance (PAGE-4D, Chen et al. 2026)."""
+"""Which depths of a map are believed: limits by percentiles and by distance (PAGE-4D)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Batches that each choose their number of frames and their aspect: a pure function of (seed, epoch), resumable.
 
-VGGT and PAGE-4D (Chen et al. 2026) are trained on them. Published: frames are drawn from the global random state, which
+VGGT and PAGE-4D are trained on them. Published: frames are drawn from the global random state, which
 differs between ranks, and aspects from a state that no checkpoint holds; here all ranks have the same shapes.
 """
 

@@ -1,4 +1,4 @@
-"""Which frames of a sequence become a training clip whose length is chosen per batch (PAGE-4D, Chen et al. 2026)."""
+"""Which frames of a sequence become a training clip whose length is chosen per batch (PAGE-4D)."""
 
 from __future__ import annotations
 

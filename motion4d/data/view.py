@@ -2,7 +2,7 @@
 in agreement.
 
 Two pixel rules, told apart by where a pixel's centre lies within it. Ours (0.5, see motion4d.clip) moves images, depth
-and intrinsics alike. PAGE-4D's (Chen et al. 2026; 0.0, `PUBLISHED_CENTRE`) resizes images by it too, but takes depth
+and intrinsics alike. PAGE-4D's (0.0, `PUBLISHED_CENTRE`) resizes images by it too, but takes depth
 and principal points without the half pixel, so that they lie up to half a pixel of the larger grid apart.
 """
 

@@ -14,7 +14,7 @@ class Weighted:
     """Every clip is a random one of a random dataset, which is drawn in proportion to its declared length.
 
     datasets, lengths: by the same names; 0 leaves a dataset out. The index only numbers the clips of an epoch, whose
-    length is the sum of the declared ones (Chen et al. 2026).
+    length is the sum of the declared ones.
     """
 
     def __init__(self, datasets: Mapping[str, Clips], lengths: Mapping[str, int]) -> None:
