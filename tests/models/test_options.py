@@ -31,7 +31,8 @@ def test_published_model() -> None:
 def test_losses(option: str) -> None:
     loss = _build("loss", f"+loss={option}")
     assert isinstance(loss, WeightedSum)
-    assert loss.terms and loss.weights.keys() == loss.terms.keys()
+    assert loss.terms
+    assert loss.weights.keys() == loss.terms.keys()
 
 
 def test_a_weight_is_one_override() -> None:
