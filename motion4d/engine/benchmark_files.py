@@ -1,16 +1,12 @@
 """Predictions of published data sets, in the benchmark's own files: SEQUENCE/STEM.png for every labelled frame.
 
-8-bit probabilities where the protocol cuts them itself, masks otherwise, at the annotation's size. The folder appears
-when it is complete; SEQUENCE.json beside it is written last and says with which settings, so that the same work is not
-done twice. Frames stream, so memory does not grow with length (a refiner decides how many it wants at once).
+8-bit probabilities where the protocol cuts them itself, masks otherwise, at the size of the annotations. Nothing is
+done twice (motion4d.engine.once). Frames stream: memory does not grow with length (a refiner decides how many it wants
+at once).
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,11 +18,11 @@ from torch import Tensor
 
 from motion4d.engine.collection import identity
 from motion4d.engine.inference import Inference
+from motion4d.engine.once import write_once
 from motion4d.engine.refining import describe_refiner, refine_results
 from motion4d.engine.segment import describe_model, segment_source
 from motion4d.engine.stopwatch import Stopwatch, log_progress
 from motion4d.engine.windows import Window
-from motion4d.io.files import make_folder, read_json, write_json
 from motion4d.io.frames import ImageFrames
 from motion4d.io.images import image_size, resized, write_image
 from motion4d.io.labels import read_probability
@@ -34,8 +30,6 @@ from motion4d.layouts.sequence import SequenceFiles
 from motion4d.metrics.objects import Merged
 from motion4d.metrics.protocols import Protocol
 from motion4d.metrics.resampling import probability_bytes
-
-_log = logging.getLogger(__name__)
 
 
 class FramesAtTruth(ImageFrames):
@@ -76,26 +70,18 @@ class SequencePredictor:
         """Fill folder/SEQUENCE, unless it was finished with the same settings."""
         source = FramesAtTruth(sequence, labelled_only=self.labelled_only)
         source.check()
-        target, note = folder / sequence.name, folder / f"{sequence.name}.json"
-        settings = self._settings(source)
-        if finished_settings(note) == settings and _is_complete(target, sequence):
-            _log.info("%s: predicted before, in %s", sequence.name, target)
-            return
-        note.unlink(missing_ok=True)
-        shutil.rmtree(target, ignore_errors=True)
-        watch = Stopwatch()
-        hidden = folder / f".{sequence.name}.unfinished"
-        shutil.rmtree(hidden, ignore_errors=True)
-        make_folder(hidden)
-        try:
+
+        def write(hidden: Path, watch: Stopwatch) -> None:
             images = log_progress(self._images(source, watch), sequence.name, source.length)
             for stem, image in zip(source.stems, images, strict=True):
                 if stem in sequence.annotations:
                     write_image(hidden / f"{stem}.png", image)
-            os.replace(hidden, target)
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
-        write_json(note, {"frames": source.length, "seconds": watch.seconds(), "settings": settings})
+
+        def is_complete(target: Path) -> bool:
+            return all((target / f"{stem}.png").is_file() for stem in sequence.annotations)
+
+        settings = self._settings(source)
+        write_once(folder, sequence.name, settings, write, frames=source.length, is_complete=is_complete)
 
     @property
     def is_soft(self) -> bool:
@@ -129,8 +115,8 @@ class SequencePredictor:
         return replace(self.inference.window, interleave=1) if source.is_thinned else self.inference.window
 
     def _settings(self, source: FramesAtTruth) -> Mapping[str, Any]:
-        """Everything that the files depend on, as JSON gives it back."""
-        settings = {
+        """Everything that the files depend on."""
+        return {
             **identity(source),
             "images": source.length,
             "size": source.truth_size,
@@ -142,16 +128,3 @@ class SequencePredictor:
             "model": describe_model(self.inference.models[self.model]),
             "refine": describe_refiner(self.inference.refiner(self.model)),
         }
-        return json.loads(json.dumps(settings))
-
-
-def finished_settings(note: Path) -> Any:
-    """The settings of a finished prediction; None if there is none or the note is damaged."""
-    try:
-        return read_json(note).get("settings")
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _is_complete(folder: Path, sequence: SequenceFiles) -> bool:
-    return all((folder / f"{stem}.png").is_file() for stem in sequence.annotations)

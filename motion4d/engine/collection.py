@@ -12,12 +12,28 @@ from pathlib import Path
 from typing import Any
 
 from motion4d.engine.errors import Incomplete
-from motion4d.io.files import write_json
-from motion4d.io.frames import FrameSource
+from motion4d.engine.runtime import Runtime
+from motion4d.io.files import check_writable, write_json
+from motion4d.io.frames import FrameSource, open_input
 
 _log = logging.getLogger(__name__)
 
 Summary = dict[str, Any]
+
+
+def opened(
+    input: str | Path | None, *, output: Path, runtime: Runtime, fps: float | None, max_frames: int | None
+) -> list[FrameSource]:
+    """The sequences of a task's input (motion4d.io.frames), before any work: one sentence if there is nothing to read,
+    or if the output cannot be written.
+    """
+    if input is None:
+        raise ValueError("input= is missing: give a video, a folder of frames, a glob, or a folder of sequences")
+    sources = open_input(input, fps=fps, max_frames=max_frames)
+    check_writable(output)
+    runtime.apply_threads()
+    _log.info("%d sequence%s, on %s", len(sources), "s" * (len(sources) > 1), runtime.describe())
+    return sources
 
 
 def run_sequences(

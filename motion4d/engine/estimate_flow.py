@@ -10,16 +10,15 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from motion4d.engine.collection import identity, run_sequences
+from motion4d.engine.collection import identity, opened, run_sequences
 from motion4d.engine.flow_results import FlowWriter, finished_flow
 from motion4d.engine.flow_stream import PIXELS_AT_ONCE, flow_stream, prepare_estimator
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.segment import describe_part
 from motion4d.engine.stopwatch import Stopwatch, log_progress
 from motion4d.flow.base import FlowEstimator
-from motion4d.io.files import check_writable
 from motion4d.io.flow_files import WRITERS
-from motion4d.io.frames import FrameSource, open_input
+from motion4d.io.frames import FrameSource
 
 _log = logging.getLogger(__name__)
 
@@ -70,15 +69,10 @@ class EstimateFlow:
 
     def run(self) -> dict[str, Any]:
         """Compute every sequence; returns name -> summary of those that are finished, now or from before."""
-        if self.input is None:
-            raise ValueError("input= is missing: give a video, a folder of frames, a glob, or a folder of sequences")
         if self.estimator is None:
             raise ValueError("flow=none computes nothing: choose flow=dis, or a network such as flow=raft")
-        sources = open_input(self.input, fps=self.fps, max_frames=self.max_frames)
-        check_writable(self.output)
-        self.runtime.apply_threads()
+        sources = opened(self.input, output=self.output, runtime=self.runtime, fps=self.fps, max_frames=self.max_frames)
         prepare_estimator(self.estimator, self.runtime)
-        _log.info("%d sequence%s, on %s", len(sources), "s" * (len(sources) > 1), self.runtime.describe())
         return run_sequences(sources, self.run_sequence, output=self.output, figure="magnitude_mean_px")
 
     def run_sequence(self, source: FrameSource) -> dict[str, Any]:

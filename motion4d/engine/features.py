@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from motion4d.backbones.feature_maps import FeatureMaps, feature_maps
-from motion4d.engine.collection import run_sequences
+from motion4d.engine.collection import opened, run_sequences
 from motion4d.engine.errors import explained_memory
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.segment import prepare_inference
 from motion4d.engine.weights import load_task_weights
-from motion4d.io.files import check_writable
-from motion4d.io.frames import FrameSource, open_input
+from motion4d.io.frames import FrameSource
 from motion4d.io.images import write_image
 from motion4d.resampling import resize_maps
 from motion4d.viz.colours import heat
@@ -65,11 +64,7 @@ class Features:
 
     def run(self) -> dict[str, Any]:
         """Draw every sequence; returns name -> number of frames and layers."""
-        if self.input is None:
-            raise ValueError("input= is missing: give a video, a folder of frames, a glob, or a folder of sequences")
-        sources = open_input(self.input, fps=self.fps, max_frames=self.max_frames)
-        check_writable(self.output)
-        self.runtime.apply_threads()
+        sources = opened(self.input, output=self.output, runtime=self.runtime, fps=self.fps, max_frames=self.max_frames)
         load_task_weights(
             self.model,
             checkpoint=self.checkpoint,

@@ -1,8 +1,7 @@
-"""Sequences that lie in memory as clips (procedural scenes), whose cameras and depth are scored one after the other."""
+"""Cameras and depth of sequences that lie in memory as clips, scored one after the other."""
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,54 +15,29 @@ from motion4d.engine.geometry_files import write_frames
 from motion4d.engine.geometry_pictures import geometry_picture
 from motion4d.engine.geometry_prediction import GeometryInference, PredictedGeometry
 from motion4d.engine.geometry_scoring import score_sequence
+from motion4d.engine.memory_group import MemoryGroup, stems_of
 from motion4d.engine.pictures import Picture, image_bytes
-from motion4d.engine.report import Report
 from motion4d.metrics.depth_protocols import DepthProtocol
 from motion4d.viz.grid import spread
-
-_log = logging.getLogger(__name__)
 
 _SHOWN = 5  # frames of a sequence in a picture
 
 
-class GeometryClipGroup:
-    """name: of the group, "" to take each clip's own data set; folder: for predictions in files, or None."""
+class GeometryClipGroup(MemoryGroup):
+    """folder: for predictions in files, or None."""
 
     def __init__(
         self, name: str, clips: Clips, inference: GeometryInference, protocol: DepthProtocol, folder: Path | None = None
     ) -> None:
-        self.name = name
-        self.clips = clips
+        super().__init__(name, clips, inference.models)
         self.inference = inference
         self.protocol = protocol
         self.folder = folder
 
-    def __len__(self) -> int:
-        """Number of sequences."""
-        return len(self.clips)
-
-    def run(self, index: int, report: Report) -> None:
-        """Score every model on one sequence; what fails is noted in the report."""
-        name = f"{self.name}/{index}"
-        try:
-            clip = self.clips[index]
-            source = self._source(clip, index)
-            name = f"{source.dataset}/{source.sequence}"
-            rows = [self._row(model, clip, source) for model in self.inference.models]
-        except (ValueError, OSError, RuntimeError) as error:
-            _log.warning("%s failed: %s", name, error)
-            _log.debug("traceback", exc_info=True)
-            report.failed[name] = f"{type(error).__name__}: {error}"
-            return
-        report.rows.extend(rows)
-
-    def finish(self, report: Report) -> None:
-        """Nothing is left to do: the means follow from the rows."""
-
     def picture(self, index: int) -> Picture:
         """Depth and trajectories of every model beside the truth."""
         clip = self.clips[index]
-        said = {name: self.inference.predict(name, clip.images[0]) for name in self.inference.models}
+        said = {name: self.inference.predict(name, clip.images[0]) for name in self.models}
         depth, poses = truth_of(clip)
         images = image_bytes(clip)
         chosen = spread(len(images), _SHOWN)
@@ -73,21 +47,16 @@ class GeometryClipGroup:
         }
         true = None if depth is None else [depth[k] for k in chosen]
         frames = [images[k] for k in chosen]
-        return geometry_picture(self._source(clip, index), frames, shown, self.protocol, true, poses)
+        return geometry_picture(self.source(clip, index), frames, shown, self.protocol, true, poses)
 
-    def _row(self, model: str, clip: Clip, source: Source) -> dict[str, Any]:
+    def scores(self, model: str, clip: Clip, source: Source) -> dict[str, Any]:
+        """See MemoryGroup."""
         depth, poses = truth_of(clip)
         said = list(self.inference.stream(model, clip.images[0]))
         if self.folder is not None:
-            stems = source.frames or tuple(f"{k:05d}" for k in range(len(said)))
-            write_frames(self.folder / model / source.dataset / source.sequence, iter(said), stems, None)
-        scores = score_sequence(PredictedGeometry.of(said), self.protocol, depth=depth, camera_to_world=poses)
-        return {"model": model, "group": source.dataset, "sequence": source.sequence, **scores}
-
-    def _source(self, clip: Clip, index: int) -> Source:
-        """Where the clip came from, under the group's name if it has one."""
-        source = clip.sources[0] if clip.sources else Source(sequence=f"{index:04d}")
-        return Source(self.name or source.dataset, source.sequence, source.frames, source.frame_rate)
+            target = self.folder / model / source.dataset / source.sequence
+            write_frames(target, iter(said), stems_of(source, len(said)), None)
+        return score_sequence(PredictedGeometry.of(said), self.protocol, depth=depth, camera_to_world=poses)
 
 
 def truth_of(clip: Clip) -> tuple[NDArray[np.floating] | None, NDArray[np.float64] | None]:

@@ -8,10 +8,6 @@ SEQUENCE.json             the settings; written last, so that the same work is n
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,18 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from motion4d.engine.benchmark_files import finished_settings
 from motion4d.engine.collection import identity
 from motion4d.engine.geometry_prediction import GeometryInference, PredictedFrame, PredictedGeometry
+from motion4d.engine.once import write_once
 from motion4d.engine.segment import describe_model
 from motion4d.engine.stopwatch import Stopwatch, log_progress
 from motion4d.io.array_stream import stream_arrays
 from motion4d.io.depth_maps import DepthMap, maps_in
-from motion4d.io.files import make_folder, write_json, write_text
+from motion4d.io.files import write_text
 from motion4d.io.frames import ImageFrames
 from motion4d.io.tum_files import read_poses, write_poses
-
-_log = logging.getLogger(__name__)
 
 DEPTH, TRAJECTORY, INTRINSICS = "depth.npz", "trajectory.txt", "intrinsics.txt"
 
@@ -43,24 +37,16 @@ def write_prediction(
     stamps: seconds, one per frame; None: frame numbers.
     """
     frames.check()
-    target, note = folder / frames.folder, folder / f"{frames.folder}.json"
-    settings = _settings(inference, model, frames)
-    if finished_settings(note) == settings and all((target / name).is_file() for name in (DEPTH, TRAJECTORY)):
-        _log.info("%s: predicted before, in %s", frames.folder, target)
-        return
-    note.unlink(missing_ok=True)
-    shutil.rmtree(target, ignore_errors=True)
-    watch = Stopwatch()
-    hidden = folder / f".{frames.folder}.unfinished"
-    shutil.rmtree(hidden, ignore_errors=True)
-    make_folder(hidden)
-    try:
+
+    def write(hidden: Path, watch: Stopwatch) -> None:
         said = watch.each("model", inference.stream(model, watch.each("reading", frames)))
         write_frames(hidden, log_progress(said, frames.folder, frames.length), frames.stems, stamps)
-        os.replace(hidden, target)
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
-    write_json(note, {"frames": frames.length, "seconds": watch.seconds(), "settings": settings})
+
+    def is_complete(target: Path) -> bool:
+        return all((target / name).is_file() for name in (DEPTH, TRAJECTORY))
+
+    settings = _settings(inference, model, frames)
+    write_once(folder, frames.folder, settings, write, frames=frames.length, is_complete=is_complete)
 
 
 def write_frames(
@@ -90,8 +76,8 @@ def read_prediction(folder: Path) -> PredictedGeometry:
 
 
 def _settings(inference: GeometryInference, model: str, frames: ImageFrames) -> Mapping[str, Any]:
-    """Everything that the files depend on, as JSON gives it back."""
-    settings = {
+    """Everything that the files depend on."""
+    return {
         **identity(frames),
         "images": frames.length,
         "window": asdict(inference.inference.window),
@@ -100,4 +86,3 @@ def _settings(inference: GeometryInference, model: str, frames: ImageFrames) -> 
         "precision": "bf16" if inference.inference.runtime.is_bf16 else "fp32",
         "model": describe_model(inference.inference.models[model]),
     }
-    return json.loads(json.dumps(settings))

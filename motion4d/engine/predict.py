@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motion4d.engine.collection import identity, run_sequences
+from motion4d.engine.collection import identity, opened, run_sequences
 from motion4d.engine.refining import describe_refiner, prepare_refiner, refine_results
 from motion4d.engine.results import FrameResult, ResultWriter, finished_summary
 from motion4d.engine.runtime import Runtime
@@ -28,7 +28,6 @@ from motion4d.engine.segment import describe_model, place_model, prepare_inferen
 from motion4d.engine.stopwatch import Stopwatch, log_progress
 from motion4d.engine.weights import load_task_weights, needs_weights
 from motion4d.engine.windows import MotionModel, Window
-from motion4d.io.files import check_writable
 from motion4d.io.frames import FrameSource, open_input
 from motion4d.refine.base import Refiner
 
@@ -91,13 +90,8 @@ class Predict:
 
     def run(self) -> dict[str, Any]:
         """Segment every sequence; returns name -> summary of those that are finished, now or from before."""
-        if self.input is None:
-            raise ValueError("input= is missing: give a video, a folder of frames, a glob, or a folder of sequences")
-        sources = open_input(self.input, fps=self.fps, max_frames=self.max_frames)
-        check_writable(self.output)
-        self.runtime.apply_threads()
+        sources = opened(self.input, output=self.output, runtime=self.runtime, fps=self.fps, max_frames=self.max_frames)
         self._load_weights()
-        _log.info("%d sequence%s, on %s", len(sources), "s" * (len(sources) > 1), self.runtime.describe())
         return run_sequences(sources, self.run_sequence, output=self.output, figure="moving_share_mean")
 
     def run_sequence(self, source: FrameSource) -> dict[str, Any]:

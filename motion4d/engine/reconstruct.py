@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from motion4d.engine.collection import identity, run_sequences
+from motion4d.engine.collection import identity, opened, run_sequences
 from motion4d.engine.errors import explained_memory
 from motion4d.engine.reconstruction_results import SceneFiles, SceneWriter, finished_scene
 from motion4d.engine.runtime import Runtime
@@ -34,7 +34,6 @@ from motion4d.engine.shipped import SHIPPED_GEOMETRY_WINDOW, shipped_geometry_mo
 from motion4d.engine.stopwatch import Stopwatch, log_progress
 from motion4d.engine.weights import load_task_weights, needs_weights
 from motion4d.engine.windows import Window
-from motion4d.io.files import check_writable
 from motion4d.io.frames import FrameSource, frame_names, open_input
 from motion4d.reconstruct.cloud import CloudSample
 from motion4d.reconstruct.feed_forward import PlacedFrame, reconstruction_heads, stream_geometry
@@ -104,14 +103,9 @@ class Reconstruct:
 
     def run(self) -> dict[str, Any]:
         """Reconstruct every sequence; returns name -> summary of those that are finished, now or from before."""
-        if self.input is None:
-            raise ValueError("input= is missing: give a video, a folder of frames, a glob, or a folder of sequences")
         self._check_model()
-        sources = open_input(self.input, fps=self.fps, max_frames=self.max_frames)
-        check_writable(self.output)
-        self.runtime.apply_threads()
+        sources = opened(self.input, output=self.output, runtime=self.runtime, fps=self.fps, max_frames=self.max_frames)
         self._load_weights()
-        _log.info("%d sequence%s, on %s", len(sources), "s" * (len(sources) > 1), self.runtime.describe())
         return run_sequences(sources, self.run_sequence, output=self.output, figure="path_length")
 
     def run_sequence(self, source: FrameSource) -> dict[str, Any]:

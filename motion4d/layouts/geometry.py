@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from motion4d.layouts.sequence import VideoFiles
 
 
 @dataclass(frozen=True)
@@ -22,29 +23,15 @@ class Cameras:
 
 
 @dataclass(frozen=True)
-class GeometryFiles:
-    """images: in temporal order; the rest is read when it is asked for.
+class GeometryFiles(VideoFiles):
+    """Everything but the images is read when it is asked for.
 
     depth: frame number -> z [h, w] float32 in the data set's unit, at the files' own size, 0 where there is none; None:
     the data set has no depth. cameras: of all frames. sparse: only some pixels have depth (LiDAR), so resizing must
-    move points instead of sampling a map. timestamps: seconds, one per image. problem: what is wrong with a sequence
-    that cannot be used; it has no files then.
+    move points instead of sampling a map. timestamps: seconds, one per image.
     """
 
-    name: str
-    images: tuple[Path, ...]
     depth: Callable[[int], NDArray[np.float32]] | None = None
     cameras: Callable[[], Cameras] = Cameras
     sparse: bool = False
     timestamps: tuple[float, ...] | None = None
-    problem: str | None = None
-
-    def check(self) -> None:
-        """Raise the problem as a ValueError, if there is one."""
-        if self.problem is not None:
-            raise ValueError(self.problem)
-
-    @property
-    def stems(self) -> tuple[str, ...]:
-        """Stems of the images, in temporal order."""
-        return tuple(image.stem for image in self.images)

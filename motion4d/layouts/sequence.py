@@ -8,17 +8,12 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class SequenceFiles:
-    """images: in temporal order; annotations: stem of the image they belong to -> file, in the same order.
-
-    Only labelled frames have an annotation (FBMS-59 labels about every twentieth). problem: what is wrong with a
-    sequence that cannot be used; it has no files then.
-    """
+class VideoFiles:
+    """images: in temporal order. problem: what is wrong with a sequence that cannot be used; it has no files then."""
 
     name: str
     images: tuple[Path, ...]
-    annotations: Mapping[str, Path] = field(default_factory=dict)
-    problem: str | None = None
+    problem: str | None = field(default=None, kw_only=True)
 
     def check(self) -> None:
         """Raise the problem as a ValueError, if there is one."""
@@ -29,3 +24,13 @@ class SequenceFiles:
     def stems(self) -> tuple[str, ...]:
         """Stems of the images, in temporal order."""
         return tuple(image.stem for image in self.images)
+
+
+@dataclass(frozen=True)
+class SequenceFiles(VideoFiles):
+    """annotations: stem of the image they belong to -> file, in the same order as the images.
+
+    Only labelled frames have an annotation (FBMS-59 labels about every twentieth).
+    """
+
+    annotations: Mapping[str, Path] = field(default_factory=dict)

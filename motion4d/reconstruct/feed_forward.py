@@ -73,11 +73,6 @@ class PlacedFrame:
         return transform_points(self.camera_to_world.float(), self.points_camera)
 
     @property
-    def native_depth(self) -> Tensor:
-        """[H, W] at the frame's own size."""
-        return self.framing.undo_values(self.depth)
-
-    @property
     def native_intrinsics(self) -> Tensor:
         """[3, 3] in pixels of the frame's own size."""
         return self.framing.undo_intrinsics(self.intrinsics)

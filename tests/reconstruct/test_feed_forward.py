@@ -109,7 +109,7 @@ def test_padding_is_not_known_and_intrinsics_return_to_the_frames_own_size(rule:
     frame = reconstructed(model, length=6, overlap=2)[0]
     known = frame.framing.labels(torch.ones(SIZE, dtype=torch.uint8)).bool()
     assert ((frame.confidence > 0) == known).all()
-    assert frame.native_depth.shape == SIZE
+    assert frame.framing.undo_values(frame.depth).shape == SIZE
     torch.testing.assert_close(frame.framing.intrinsics(frame.native_intrinsics), frame.intrinsics)
 
 
