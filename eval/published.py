@@ -31,6 +31,8 @@ _SEMI = "davis2017_semi"
 _UOVOS = "README of UOVOS"
 _TOOLKIT = "tests of the DAVIS 2017 toolkit"
 _PAGES = "pages about the paper"
+_CUT3R = "evaluation of CUT3R"
+_AGAIN = "MonST3R (run again by others; depth: one scale per sequence)"
 
 
 def _j(system: str, value: float, source: str, protocol: str | None = "davis2016") -> Published:
@@ -45,6 +47,21 @@ def _semi(system: str, j: tuple[float, float, float], f: tuple[float, float, flo
     names = ("J", "J recall", "J decay", "F", "F recall", "F decay")
     scores = {"J&F": (j[0] + f[0]) / 2, **dict(zip(names, (*j, *f), strict=True))}
     return Published(system, "davis2017", scores, _TOOLKIT, _SEMI, confirmed=True)
+
+
+def _poses(
+    system: str, dataset: str, values: tuple[float, float, float], source: str, protocol: str | None, confirmed: bool
+) -> Published:
+    metrics = dict(zip(("ATE", "RPE trans", "RPE rot"), values, strict=True))
+    return Published(system, dataset, metrics, source, protocol, confirmed)
+
+
+def _depth(dataset: str, abs_rel: float, source: str, protocol: str) -> Published:
+    return Published("MonST3R", dataset, {"AbsRel": abs_rel}, source, protocol, confirmed=True)
+
+
+def _depth_again(dataset: str, abs_rel: float, delta1: float) -> Published:
+    return Published(_AGAIN, dataset, {"AbsRel": abs_rel, "delta1": delta1}, _CUT3R, confirmed=True)
 
 
 PUBLISHED = (
@@ -73,6 +90,19 @@ PUBLISHED = (
     _secondary("GMOS", "davis2016_moving", "J", 0.900),
     _secondary("GMOS", "davis2017_moving", "J", 0.907),
     _secondary("GMOS", "segtrackv2", "J", 0.820),
+    _poses("MonST3R", "sintel", (0.108, 0.042, 0.732), "its paper", "sintel", confirmed=True),
+    _poses("MonST3R", "tum_dynamics", (0.072, 0.018, 0.845), "issue 42 of its repository", "tum", confirmed=True),
+    _poses("DUSt3R", "tum_dynamics", (0.127, 0.062, 3.099), "issue 42 of MonST3R's repository", "tum", confirmed=True),
+    _poses("MonST3R", "scannet", (0.068, 0.017, 0.545), _PAGES, "scannet", confirmed=False),
+    _poses(_AGAIN, "sintel", (0.111, 0.044, 0.869), _CUT3R, None, confirmed=True),
+    _poses(_AGAIN, "tum_dynamics", (0.098, 0.019, 0.935), _CUT3R, None, confirmed=False),
+    _poses(_AGAIN, "scannet", (0.077, 0.018, 0.529), _CUT3R, None, confirmed=False),
+    _depth("sintel_depth", 0.335, "its paper", "sintel_monst3r"),
+    _depth("bonn", 0.063, "its paper", "bonn_monst3r"),
+    _depth("kitti_depth", 0.104, "its paper", "kitti_monst3r"),
+    _depth_again("sintel_depth", 0.378, 0.558),
+    _depth_again("bonn", 0.067, 0.963),
+    _depth_again("kitti_depth", 0.168, 0.744),
 )
 
 

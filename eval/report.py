@@ -31,6 +31,7 @@ _REMARKS = (
 )
 _CITED = "published"  # the kind of rows that are not ours
 _CSV_ONLY = ("kind", "settings", "J decay", "F decay", "SqRel", "LogRMSE")
+_SCORED = frozenset(("J", "AbsRel", "ATE"))  # rows that have one of these stand beside papers' numbers
 _HIGHER = ("J&F", "J", "J recall", "F", "F recall", "IoU", "precision", "recall", "delta1", "delta2", "delta3")
 _LOWER = ("AbsRel", "SqRel", "RMSE", "LogRMSE", "ATE", "RPE trans", "RPE rot", "drift")
 
@@ -59,7 +60,7 @@ def with_published(rows: Sequence[Row]) -> list[Row]:
     for dataset, members in _by_dataset(rows).items():
         result += [{"kind": "run", **row} for row in members]
         protocols = {row.get("protocol", "") for row in members}
-        for one in published_on(dataset, protocols) if any("J" in row for row in members) else ():
+        for one in published_on(dataset, protocols) if any(not _SCORED.isdisjoint(row) for row in members) else ():
             cited = {"dataset": dataset, "system": one.system, "protocol": one.protocol or NOT_STATED}
             result.append({"kind": _CITED, **cited, "weights": "the paper's", **one.metrics, "source": one.label})
     return result

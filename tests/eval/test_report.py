@@ -76,6 +76,15 @@ def test_numbers_of_papers_stand_beside_the_same_data_set_and_say_how_sure_they_
     assert geomotion["source"].startswith("secondary")
 
 
+def test_numbers_of_papers_stand_beside_cameras_and_depth(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", "tum_dynamics", scores={"AbsRel": 0.2, "ATE": 0.1, "RPE trans": 0.02, "RPE rot": 1.0})
+    assert report.main([str(tmp_path / "run"), "--output", str(tmp_path / "page")]) == 0
+    with (tmp_path / "page/report.csv").open(newline="") as file:
+        cited = {row["system"]: row for row in csv.DictReader(file) if row["kind"] == "published"}
+    assert (cited["MonST3R"]["ATE"], cited["MonST3R"]["protocol"]) == ("0.072", "tum")
+    assert cited["DUSt3R"]["source"].startswith("confirmed")
+
+
 def test_only_numbers_that_were_seen_are_there() -> None:
     values = {value for one in PUBLISHED for value in one.metrics.values()}
     assert not values & {0.586, 0.531, 0.721, 0.676, 0.654, 0.723, 0.727, 0.773, 0.677, 0.755}
