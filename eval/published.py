@@ -1,7 +1,7 @@
 """Numbers that papers and their repositories report, to stand beside ours. Only what was seen is here.
 
-confirmed: read in a repository of the authors or of somebody who measured. secondary: read on a page about the paper,
-not in the paper's own table. Values are shares (0.847, not 84.7). Protocol None: it was not stated.
+confirmed: read in the paper, or in a repository of the authors or of somebody who measured. secondary: read on a page
+about the paper, not in the paper's own table. Values are shares (0.847, not 84.7). Protocol None: it was not stated.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SEMI = "davis2017_semi"
 _UOVOS = "README of UOVOS"
 _TOOLKIT = "tests of the DAVIS 2017 toolkit"
 _PAGES = "pages about the paper"
-_CUT3R = "evaluation of CUT3R"
+_CUT3R = "others, by the protocol of CUT3R"
 _AGAIN = "MonST3R (run again by others; depth: one scale per sequence)"
 
 

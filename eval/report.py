@@ -27,7 +27,7 @@ _REMARKS = (
     "camera strays that stands still.",
     "Two rows can be compared if they agree in dataset and protocol.",
     'The protocol "frames, moving": every frame, mean over the sequences in which something moves.',
-    "Numbers of papers: confirmed ones were read in a repository; secondary ones on pages about the paper.",
+    "Numbers of papers: confirmed ones were read in the paper or a repository, secondary ones on pages about it.",
 )
 _CITED = "published"  # the kind of rows that are not ours
 _CSV_ONLY = ("kind", "settings", "J decay", "F decay", "SqRel", "LogRMSE")

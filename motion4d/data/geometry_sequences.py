@@ -64,7 +64,7 @@ class GeometrySequences:
 
     def frames(self, index: int) -> ImageFrames:
         """The images of sequence `index` as a source that streams; its results belong into a folder of its name."""
-        files = self._intact(index)
+        files = self.sequences[index].check()
         return ImageFrames(files.images, path=files.images[0].parent, folder=files.name)
 
     def depth(self, index: int, frame: int) -> NDArray[np.float32]:
@@ -72,7 +72,7 @@ class GeometrySequences:
 
         A ValueError if the data set has no depth, or if the file is broken.
         """
-        files = self._intact(index)
+        files = self.sequences[index].check()
         if files.depth is None:
             raise ValueError(f"{self.name} has no depth ({files.name})")
         depth = files.depth(frame)
@@ -83,7 +83,7 @@ class GeometrySequences:
 
         A ValueError if there is not one per image.
         """
-        files = self._intact(index)
+        files = self.sequences[index].check()
         cameras = files.cameras()
         for what, found in (("poses", cameras.camera_to_world), ("intrinsics", cameras.intrinsics)):
             if found is not None and len(found) != len(files.images):
@@ -92,12 +92,6 @@ class GeometrySequences:
                     "again, into an empty folder"
                 )
         return cameras
-
-    def _intact(self, index: int) -> GeometryFiles:
-        """The files of sequence `index`; its problem as a ValueError if it has one."""
-        files = self.sequences[index]
-        files.check()
-        return files
 
     def _depth_like(self, images: Tensor, index: int) -> Tensor | None:
         if self.sequences[index].depth is None:

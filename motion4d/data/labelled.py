@@ -54,7 +54,7 @@ class LabelledSequences:
 
     def part(self, index: int, start: int, stop: int) -> Clip:
         """Frames start..stop-1 (as far as there are) of sequence `index`; nothing else is read."""
-        files = self._intact(index)
+        files = self.sequences[index].check()
         paths, stems = files.images[start:stop], files.stems[start:stop]
         frames = ImageFrames(paths, path=files.images[0].parent)
         height, width = frames.size
@@ -73,7 +73,7 @@ class LabelledSequences:
 
     def frames(self, index: int) -> ImageFrames:
         """The images of sequence `index` as a source that streams; its results belong into a folder of its name."""
-        files = self._intact(index)
+        files = self.sequences[index].check()
         return ImageFrames(files.images, path=files.images[0].parent, folder=files.name)
 
     def truth(self, index: int, stem: str) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
@@ -81,7 +81,7 @@ class LabelledSequences:
 
         A ValueError if the mask cannot be decoded or is of another size than the frame.
         """
-        files = self._intact(index)
+        files = self.sequences[index].check()
         if stem not in files.annotations:
             size = self.frames(index).size
             return np.zeros(size, np.int32), np.zeros(size, np.bool_)
@@ -90,12 +90,6 @@ class LabelledSequences:
         _check_size(path, labels.shape, files.images[files.stems.index(stem)])
         valid = np.ones(labels.shape, np.bool_) if self.void is None else labels != self.void
         return np.where(valid, labels, 0), valid
-
-    def _intact(self, index: int) -> SequenceFiles:
-        """The files of sequence `index`; its problem as a ValueError if it has one."""
-        files = self.sequences[index]
-        files.check()
-        return files
 
 
 def _check_size(path: Path, found: tuple[int, ...], image: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -15,10 +16,11 @@ class VideoFiles:
     images: tuple[Path, ...]
     problem: str | None = field(default=None, kw_only=True)
 
-    def check(self) -> None:
-        """Raise the problem as a ValueError, if there is one."""
+    def check(self) -> Self:
+        """The sequence itself, or its problem as a ValueError if it has one."""
         if self.problem is not None:
             raise ValueError(self.problem)
+        return self
 
     @property
     def stems(self) -> tuple[str, ...]:
