@@ -129,10 +129,10 @@ class GmFlow(FlowNetwork):
         assert self.update_block is not None
         start, context = self.refine_proj(features.contiguous(memory_format=torch.channels_last)).chunk(2, 1)
         start, context = torch.tanh(start), torch.relu(context)
-        units = self.update_block.prepare_restarted(start, context)
+        update = self.update_block.prepare(context, restart=start)
         flow = flow.contiguous(memory_format=torch.channels_last)
         for _ in range(self.refinements):
-            hidden, correction = self.update_block.step(units, start, self.look_up(correlation, flow), flow)
+            hidden, correction = update.step(start, self.look_up(correlation, flow), flow)
             flow = flow + correction
             yield hidden, flow
 

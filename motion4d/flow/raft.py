@@ -81,12 +81,12 @@ class Raft(FlowNetwork):
         """
         hidden, fixed = context.split([self.update_block.hidden, self.update_block.context], 1)
         hidden, fixed = torch.tanh(hidden), torch.relu(fixed)
-        units = self.update_block.prepare(fixed)
+        update = self.update_block.prepare(fixed)
         grid = pixel_grid(context.shape[-2], context.shape[-1], like=context)
         flow = grid.new_zeros(len(context), *grid.shape) if start is None else start.float()
         flow = flow.contiguous(memory_format=torch.channels_last)  # one other layout, and all that follows is slow
         for _ in range(self.iterations):
-            hidden, correction = self.update_block.step(units, hidden, correlation.lookup(grid + flow), flow)
+            hidden, correction = update.step(hidden, correlation.lookup(grid + flow), flow)
             flow = flow + correction
             yield hidden, flow
 

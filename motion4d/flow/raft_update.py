@@ -2,17 +2,37 @@
 
 Teed and Deng, "RAFT", ECCV 2020. Attribute names are torchvision's checkpoint keys. The input of a recurrent unit is
 [hidden, context, motion]; the context never changes, so its share of the three gates is computed once per pair
-(`prepare`), and the gates z and r, which read the same channels, are one convolution.
+(`prepare`), the gates z and r, which read the same channels, are one convolution, and wide convolutions take the form
+that is fastest where they run (motion4d.layers.winograd).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from motion4d.layers.winograd import Convolution, same_convolution
+
+
+@dataclass(frozen=True)
+class PreparedMotion:
+    """A motion encoder for many calls. matches: None where one convolution is all that the correlation gets."""
+
+    encoder: MotionEncoder
+    matches: Convolution | None
+    joined: Convolution
+
+    def features(self, correlation: Tensor, flow: Tensor) -> Tensor:
+        """Channels_last maps -> what the encoder says, without the flow: [P, out_channels - 2, h, w]."""
+        matches = _pointwise_relu(self.encoder.convcorr1[0], correlation)
+        if self.matches is not None:
+            matches = self.matches(matches).relu_()
+        movement = self.encoder.convflow2(self.encoder.convflow1(flow))
+        return self.joined(torch.cat([matches, movement], 1)).relu_()
 
 
 class MotionEncoder(nn.Module):
@@ -40,24 +60,25 @@ class MotionEncoder(nn.Module):
         movement = self.convflow2(self.convflow1(flow))
         return torch.cat([self.conv(torch.cat([matches, movement], 1)), flow], 1)
 
-    def features(self, correlation: Tensor, flow: Tensor) -> Tensor:
-        """The same for channels_last maps, without the flow: [P, out_channels - 2, h, w]."""
-        matches = self.convcorr2(_pointwise_relu(self.convcorr1[0], correlation))
-        movement = self.convflow2(self.convflow1(flow))
-        return self.conv(torch.cat([matches, movement], 1))
+    def prepare(self) -> PreparedMotion:
+        """The same for many calls."""
+        second = None if isinstance(self.convcorr2, nn.Identity) else _prepared(self.convcorr2[0])
+        return PreparedMotion(self, second, _prepared(self.conv[0]))
 
 
 @dataclass(frozen=True)
 class PreparedUnit:
     """A recurrent unit for given pairs: what its gates read of the context is already summed.
 
-    gates_weight [2H, H+M, kh, kw] and gates_context [P, 2H, h, w]: z and r; candidate_*: q, H channels. If the hidden
-    state before a step never changes either, the gates' share of it is summed too, and gates_weight is [2H, M, kh, kw].
+    gates: the last `reads` channels of [hidden, motion] -> 2H channels, z and r; candidate: all of them -> H, q. The
+    shares of the context: gates_context [P, 2H, h, w] and candidate_context [P, H, h, w]. If the hidden state before a
+    step never changes either, the gates' share of it is summed too, and they read the motion alone.
     """
 
-    gates_weight: Tensor
+    gates: Convolution
+    reads: int
     gates_context: Tensor
-    candidate_weight: Tensor
+    candidate: Convolution
     candidate_context: Tensor
 
     def step(self, inputs: Tensor, hidden: Tensor) -> Tensor:
@@ -66,13 +87,10 @@ class PreparedUnit:
         inputs: [P, H+M, h, w], the hidden state and the motion features; its first part is overwritten (no copy of the
         motion features is made, which is a good part of a step's time).
         """
-        rows, columns = self.gates_weight.shape[-2:]
-        padding = (rows // 2, columns // 2)
-        changing = inputs[:, inputs.shape[1] - self.gates_weight.shape[1] :]
-        gates = F.conv2d(changing, self.gates_weight, padding=padding).add_(self.gates_context).sigmoid_()
+        gates = self.gates(inputs[:, inputs.shape[1] - self.reads :]).add_(self.gates_context).sigmoid_()
         update, reset = gates.chunk(2, 1)
         torch.mul(reset, hidden, out=inputs[:, : hidden.shape[1]])
-        candidate = F.conv2d(inputs, self.candidate_weight, padding=padding).add_(self.candidate_context).tanh_()
+        candidate = self.candidate(inputs).add_(self.candidate_context).tanh_()
         return torch.lerp(hidden, candidate, update)
 
 
@@ -96,8 +114,11 @@ class ConvGru(nn.Module):
         candidate = torch.tanh(self.convq(torch.cat([reset * hidden, inputs], 1)))
         return (1 - update) * hidden + update * candidate
 
-    def prepare(self, context: Tensor) -> PreparedUnit:
-        """context: [P, C, h, w] -> the unit with the context's share computed."""
+    def prepare(self, context: Tensor, *, restart: Tensor | None = None) -> PreparedUnit:
+        """The unit with the share of the context [P, C, h, w] computed.
+
+        restart: the hidden state [P, H, h, w] that every step starts with again, if it does.
+        """
         weight = torch.cat([self.convz.weight, self.convr.weight, self.convq.weight])
         bias = torch.cat([conv.bias for conv in (self.convz, self.convr, self.convq) if conv.bias is not None])
         first, last = self.hidden, self.hidden + self.context
@@ -105,14 +126,12 @@ class ConvGru(nn.Module):
         gates_constant, candidate_constant = constant.split([2 * self.hidden, self.hidden], 1)
         changing = torch.cat([weight[:, :first], weight[:, last:]], 1)
         gates, candidate = changing.split([2 * self.hidden, self.hidden])
-        return PreparedUnit(gates, gates_constant, candidate, candidate_constant)
-
-    def prepare_restarted(self, hidden: Tensor, context: Tensor) -> PreparedUnit:
-        """The same for a unit that every step starts with this one hidden state [P, H, h, w]."""
-        unit = self.prepare(context)
-        of_hidden, of_motion = unit.gates_weight.split([self.hidden, unit.gates_weight.shape[1] - self.hidden], 1)
-        constant = unit.gates_context + F.conv2d(hidden, of_hidden, padding=self.convz.padding)
-        return replace(unit, gates_weight=of_motion, gates_context=constant)
+        if restart is not None:
+            of_hidden, gates = gates.split([self.hidden, gates.shape[1] - self.hidden], 1)
+            gates_constant = gates_constant + F.conv2d(restart, of_hidden, padding=self.convz.padding)
+        return PreparedUnit(
+            same_convolution(gates), gates.shape[1], gates_constant, same_convolution(candidate), candidate_constant
+        )
 
 
 class RecurrentBlock(nn.Module):
@@ -141,6 +160,30 @@ class FlowHead(nn.Module):
         """[P, H, h, w] -> [P, out, h, w]."""
         return self.conv2(self.conv1(hidden).relu_())
 
+    def prepare(self) -> Convolution:
+        """The same for many calls."""
+        wide = _prepared(self.conv1)
+        return lambda hidden: self.conv2(wide(hidden).relu_())
+
+
+@dataclass(frozen=True)
+class PreparedUpdate:
+    """An update block for given pairs."""
+
+    motion: PreparedMotion
+    units: Sequence[PreparedUnit]
+    flow_head: Convolution
+
+    def step(self, hidden: Tensor, correlation: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+        """The next hidden state and the correction of the flow, float32."""
+        features = self.motion.features(correlation, flow)
+        inputs = torch.cat([hidden, features, flow.to(features.dtype)], 1)
+        hidden = self.units[0].step(inputs, hidden)
+        for unit in self.units[1:]:
+            inputs[:, : hidden.shape[1]] = hidden
+            hidden = unit.step(inputs, hidden)
+        return hidden, self.flow_head(hidden).float()
+
 
 class UpdateBlock(nn.Module):
     """Motion encoder, recurrent units and flow head."""
@@ -153,26 +196,14 @@ class UpdateBlock(nn.Module):
         self.hidden = recurrent_block.units[0].hidden
         self.context = recurrent_block.units[0].context
 
-    def prepare(self, context: Tensor) -> list[PreparedUnit]:
-        """context: [P, C, h, w] -> the recurrent units for these pairs."""
-        return [unit.prepare(context) for unit in self.recurrent_block.units]
+    def prepare(self, context: Tensor, *, restart: Tensor | None = None) -> PreparedUpdate:
+        """The block for pairs with this context [P, C, h, w].
 
-    def prepare_restarted(self, hidden: Tensor, context: Tensor) -> list[PreparedUnit]:
-        """The same if every step starts with this hidden state [P, H, h, w] again."""
+        restart: the hidden state [P, H, h, w] that every step starts with again, if it does.
+        """
         first, *others = self.recurrent_block.units
-        return [first.prepare_restarted(hidden, context), *(unit.prepare(context) for unit in others)]
-
-    def step(
-        self, units: Sequence[PreparedUnit], hidden: Tensor, correlation: Tensor, flow: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The next hidden state and the correction of the flow, float32."""
-        features = self.motion_encoder.features(correlation, flow)
-        inputs = torch.cat([hidden, features, flow.to(features.dtype)], 1)
-        hidden = units[0].step(inputs, hidden)
-        for unit in units[1:]:
-            inputs[:, : self.hidden] = hidden
-            hidden = unit.step(inputs, hidden)
-        return hidden, self.flow_head(hidden).float()
+        units = [first.prepare(context, restart=restart), *(unit.prepare(context) for unit in others)]
+        return PreparedUpdate(self.motion_encoder.prepare(), units, self.flow_head.prepare())
 
 
 class MaskPredictor(nn.Module):
@@ -194,6 +225,11 @@ class MaskPredictor(nn.Module):
 
 def _conv_relu(in_channels: int, channels: int, kernel: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(in_channels, channels, kernel, padding=kernel // 2), nn.ReLU(inplace=True))
+
+
+def _prepared(conv: nn.Module) -> Convolution:
+    assert isinstance(conv, nn.Conv2d)
+    return same_convolution(conv.weight, conv.bias)
 
 
 def _pointwise_relu(conv: nn.Module, x: Tensor) -> Tensor:

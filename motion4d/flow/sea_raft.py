@@ -100,14 +100,14 @@ class SeaRaft(FlowNetwork):
     def states(self, correlation: Correlation, context: Tensor) -> Iterator[State]:
         """The first guess, which needs no correlation, then the state after every iteration."""
         hidden, fixed = self.init_conv(context).chunk(2, 1)
-        blocks = self.update_block.prepare(fixed)
-        head = self.flow_head(hidden).float()
+        update, flow_head = self.update_block.prepare(fixed), self.flow_head.prepare()
+        head = flow_head(hidden).float()
         flow = head[:, :2].contiguous(memory_format=torch.channels_last)
         yield State(hidden, head, flow)
         grid = pixel_grid(context.shape[-2], context.shape[-1], like=context)
         for _ in range(self.iterations):
-            hidden = self.update_block.step(blocks, hidden, correlation.lookup(grid + flow), flow)
-            head = self.flow_head(hidden).float()
+            hidden = update.step(hidden, correlation.lookup(grid + flow), flow)
+            head = flow_head(hidden).float()
             flow = flow + head[:, :2]
             yield State(hidden, head, flow)
 

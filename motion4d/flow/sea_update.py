@@ -7,13 +7,14 @@ and become one matrix.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from motion4d.flow.raft_update import MotionEncoder
+from motion4d.flow.raft_update import MotionEncoder, PreparedMotion
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,22 @@ class ConvNext(nn.Module):
         )
 
 
+@dataclass(frozen=True)
+class PreparedSeaUpdate:
+    """An update block for given pairs."""
+
+    motion: PreparedMotion
+    blocks: Sequence[PreparedConvNext]
+
+    def step(self, hidden: Tensor, correlation: Tensor, flow: Tensor) -> Tensor:
+        """The next hidden state [P, H, h, w]."""
+        features = self.motion.features(correlation, flow)
+        motion = torch.cat([features, flow.to(features.dtype)], 1)
+        for block in self.blocks:
+            hidden = block.step(hidden, motion)
+        return hidden
+
+
 class SeaUpdateBlock(nn.Module):
     """Motion encoder and ConvNeXt blocks.
 
@@ -98,17 +115,10 @@ class SeaUpdateBlock(nn.Module):
         self.refine = nn.ModuleList(ConvNext(dim, hidden) for _ in range(blocks))
         self.hidden, self.context = hidden, context
 
-    def prepare(self, context: Tensor) -> list[PreparedConvNext]:
-        """context: [P, C, h, w] -> the blocks for these pairs."""
-        return [block.prepare(context) for block in self.refine if isinstance(block, ConvNext)]
-
-    def step(self, blocks: list[PreparedConvNext], hidden: Tensor, correlation: Tensor, flow: Tensor) -> Tensor:
-        """The next hidden state [P, H, h, w]."""
-        features = self.motion_encoder.features(correlation, flow)
-        motion = torch.cat([features, flow.to(features.dtype)], 1)
-        for block in blocks:
-            hidden = block.step(hidden, motion)
-        return hidden
+    def prepare(self, context: Tensor) -> PreparedSeaUpdate:
+        """The block for pairs with this context [P, C, h, w]."""
+        blocks = [block.prepare(context) for block in self.refine if isinstance(block, ConvNext)]
+        return PreparedSeaUpdate(self.motion_encoder.prepare(), blocks)
 
 
 def _without(weights: Tensor, first: int, last: int) -> Tensor:
