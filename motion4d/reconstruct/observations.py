@@ -66,7 +66,12 @@ class Aligned(Noun):
 
 
 class Aligner(Protocol):
-    """Config group `alignment`."""
+    """Config group `alignment`.
+
+    needs_flow: it reads `seen.flow`.
+    """
+
+    needs_flow: bool
 
     def __call__(self, seen: Observations, known: Known | None = None) -> Aligned:
         """The scene that explains the observations best. A ValueError says which frames nothing connects."""
