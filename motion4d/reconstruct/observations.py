@@ -23,7 +23,7 @@ class Observations(Noun):
 
     pairs: E ordered pairs (i, j); maps: what is said of each; principal_point [2] in pixels. flow [D, 2, H, W]: the
     observed flow i -> j of the D `flow_pairs`, None where nobody looked. moving [N, H, W] bool: pixels that move in the
-    world, None where nobody knows. images [N, 3, H, W] in [0, 1], and where they come from: for whoever must look again.
+    world, None where nobody knows. images [N, 3, H, W] in [0, 1], and their `source`: for whoever must look again.
     """
 
     frames: int
