@@ -15,13 +15,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from motion4d.backbones.monst3r_weights import settings_of, stored_once
 from motion4d.backbones.pairs import EncodedFrames, PairBackbone, PairPointmaps, WatchAttention
 from motion4d.clip import check_shape
+from motion4d.io.weights import WeightsError, load_strict, read_state_dict, recognise
 from motion4d.layers.attention import Attend, attend_plainly
 from motion4d.layers.block import Block
 from motion4d.layers.cross_block import CrossBlock
@@ -102,6 +106,20 @@ class Monst3r(PairBackbone):
         self.dec_norm = nn.LayerNorm(decoder_dim, eps=1e-6)
         self.downstream_head1 = head()
         self.downstream_head2 = head()
+
+    @classmethod
+    def from_file(cls, path: str | Path, **settings: Any) -> Self:
+        """The network that fits a published file, with its weights; `settings` go to the constructor as well."""
+        state = stored_once(read_state_dict(path))
+        if recognise(state) != "MonST3R":
+            raise WeightsError(f"{path} is not a MonST3R or DUSt3R checkpoint; it looks like {recognise(state)}")
+        network = cls(**(settings_of({name: tensor.shape for name, tensor in state.items()}) | settings))
+        load_strict(network, state, source=path, assign=True)
+        return network
+
+    def load_weights(self, path: str | Path) -> None:
+        """Load a published file strictly, whichever of the two formats it has."""
+        load_strict(self, stored_once(read_state_dict(path)), source=path)
 
     def encode(self, images: Tensor) -> EncodedFrames:
         """Images [N, 3, H, W] in [0, 1] -> normalised encoder tokens; `frames_at_once` frames at a time."""
