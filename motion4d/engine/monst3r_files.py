@@ -70,9 +70,7 @@ class Monst3rFolder:
         for number, confidence in enumerate(self._cleaned(poses, intrinsics)):
             _save_log(self.folder / f"conf_{number}.npy", confidence)
         first, *others = (Image.fromarray(depth.colours(depth.load(name))) for name in depth.names)
-        first.save(
-            self.folder / "_depth_maps.gif", save_all=True, append_images=others, duration=_GIF_MS, loop=0
-        )
+        first.save(self.folder / "_depth_maps.gif", save_all=True, append_images=others, duration=_GIF_MS, loop=0)
 
     def _cleaned(self, poses: NDArray[np.float64], intrinsics: NDArray[np.float64]) -> Tensor:
         """Confidences [N, h, w] of all frames, 0 where a point hides a surer one."""

@@ -30,7 +30,7 @@ from motion4d.engine.errors import explained_memory
 from motion4d.engine.reconstruction_results import SceneFiles, SceneWriter, finished_scene
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.scene_tracks import describe_tracker, prepare_tracker, track_source
-from motion4d.engine.segment import describe_model, place_model, prepare_inference
+from motion4d.engine.segment import describe_model, origin, place_model, prepare_inference
 from motion4d.engine.shipped import SHIPPED_GEOMETRY_WINDOW, shipped_geometry_model
 from motion4d.engine.stopwatch import Stopwatch, log_progress
 from motion4d.engine.weights import load_task_weights, needs_weights
@@ -166,6 +166,7 @@ class Reconstruct:
             overlap=self.window.overlap,
             device=self.runtime.torch_device,
             autocast=self.runtime.autocast,
+            source=origin(source),
             note=note,
         )
         with explained_memory(self._memory_advice(source)):

@@ -131,7 +131,9 @@ class SceneWriter:
         if frame.moving is not None:
             self._moving.append(float(frame.moving.float().mean()))
             write_mask(self._hidden / "motion_masks" / f"{name}.png", frame.framing.undo_labels(frame.moving).numpy())
-        self._picker.offer(len(self._cameras), lambda: _Thumbnail(name, image.numpy(), frame.confidence.numpy(), moving))
+        self._picker.offer(
+            len(self._cameras), lambda: _Thumbnail(name, image.numpy(), frame.confidence.numpy(), moving)
+        )
         self._depth.add(name, frame.depth, frame.confidence > 0)
         self._cameras.append((frame.camera_to_world, frame.native_intrinsics, frame.intrinsics))
         self._last = frame
@@ -170,7 +172,9 @@ class SceneWriter:
         write_image(self._hidden / "camera_path.png", path)
         write_image(self._hidden / "contact_sheet.png", self._sheet(title))
         preview = self._hidden / "preview.mp4"
-        self._preview.write(preview, self._depth, poses, small, framing.size, frame_rate=self.frame_rate or _DEFAULT_RATE)
+        self._preview.write(
+            preview, self._depth, poses, small, framing.size, frame_rate=self.frame_rate or _DEFAULT_RATE
+        )
         if self._published is not None:
             self._published.finish(poses, small, self._depth)
             shutil.copyfile(self._hidden / "scene.glb", self._hidden / "monst3r" / "scene.glb")

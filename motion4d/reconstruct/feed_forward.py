@@ -19,11 +19,12 @@ import torch
 from torch import Tensor
 
 from motion4d.backbones.base import CapabilityError
-from motion4d.clip import Clip, Geometry, Scene
+from motion4d.clip import Clip, Geometry, Scene, Source
 from motion4d.framing import Framing
 from motion4d.geometry.alignment import Similarity, robust_umeyama
 from motion4d.geometry.poses import nearest_rotation, se3, se3_inverse
 from motion4d.geometry.projection import pixel_grid, transform_points
+from motion4d.io.frames import part_of
 
 _MOST_POINTS = 50_000  # of the shared frames, that a similarity is made from
 
@@ -104,13 +105,16 @@ def stream_geometry(
     overlap: int = 8,
     device: torch.device | str = "cpu",
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+    source: Source | None = None,
     note: Callable[[Scene], None] = lambda scene: None,
 ) -> Iterator[PlacedFrame]:
     """Yield every frame's geometry, in order, and which of its pixels move if the model says so.
 
     frames: [3, H, W], uint8 or float in [0, 1], of one size. length: frames that the network sees at once; overlap: how
     many of them the window before has seen, at least 1. autocast: makes the context in which the network runs.
-    note: is shown every window's scene. A CapabilityError says which head is missing; a ValueError that an answer is not finite or has nothing to align.
+    source: where the frames come from, for models that look for files of their own; note: is shown every window's
+    scene. A CapabilityError says which head is missing; a ValueError that an answer is not finite or has nothing to
+    align.
     """
     if not 0 < overlap < length:
         raise ValueError(
@@ -133,7 +137,8 @@ def stream_geometry(
     for start, images in frame_windows(framed(), length, overlap):
         # no_grad rather than inference_mode: networks cache tables, which a training that goes on must be able to use
         with torch.no_grad(), autocast():
-            clip = Clip(images[None])
+            named = () if source is None else (part_of(source, start, start + len(images)),)
+            clip = Clip(images[None], sources=tuple(replace(one, framing=framings[0]) for one in named))
             said = model.scene(clip) if isinstance(model, SceneSource) else Scene(model.geometry(clip, heads=heads))
         note(said)
         fresh = _apart(said, images.cpu(), framings[0], start)

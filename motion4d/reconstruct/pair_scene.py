@@ -67,6 +67,7 @@ class PairReconstruction(nn.Module):
         self.flow = flow
         self.frames_per_pass = frames_per_pass
         self.published_centre = published_centre
+        self._pair_backbone()  # what a feed-forward backbone lacks is said now
 
     def geometry(self, clip: Clip, *, heads: Collection[str] = ()) -> Geometry:
         """Cameras, depth, points and confidence of one framed clip, whichever heads: none of them costs anything."""
@@ -75,7 +76,8 @@ class PairReconstruction(nn.Module):
     def scene(self, clip: Clip) -> Scene:
         """The consistent scene of one framed clip, in the first camera's frame, and which pixels move if anyone knows.
 
-        A single frame is paired with itself; nobody says then what moves. A ValueError says which frames no pair connects, or that flow is needed and there is no estimator.
+        A single frame is paired with itself; nobody says then what moves. A ValueError says which frames no pair
+        connects, or that flow is needed and there is no estimator.
         """
         if len(clip.images) != 1:
             raise ValueError(f"a scene is made of one clip, not of a batch of {len(clip.images)}")

@@ -36,11 +36,9 @@ class SceneView:
         self.focal = 0.9 * picture[1]
         self._still = self._splat(points, colours, np.full(picture, np.inf), np.full((*picture, 3), _BLACK, np.uint8))
 
-    def frame(
-        self, number: int, points: NDArray[np.floating], colours: NDArray[np.uint8]
-    ) -> NDArray[np.uint8]:
+    def frame(self, number: int, points: NDArray[np.floating], colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """[H', W', 3]: the scene with this moment's own points [P, 3], its camera, and the way there."""
-        depth, canvas = self._splat(points, colours, *(layer.copy() for layer in self._still))
+        _, canvas = self._splat(points, colours, self._still[0].copy(), self._still[1].copy())
         image = Image.fromarray(canvas)
         draw = ImageDraw.Draw(image)
         shades = [tuple(shade) for shade in time_colours(len(self.poses)).tolist()]
@@ -51,9 +49,9 @@ class SceneView:
         chosen = slice(number, number + 1)
         ends, _ = frusta(self.poses[chosen], self.intrinsics[chosen], self.size, 0.15 * abs(self.reach))
         places, before = self._pixels(ends)
-        for (a, b), visible in zip(places.reshape(-1, 2, 2).tolist(), before.reshape(-1, 2).all(1), strict=True):
-            if visible:
-                draw.line((*a, *b), fill=TEXT, width=1)
+        visible = before.reshape(-1, 2).all(axis=1)
+        for a, b in places.reshape(-1, 2, 2)[visible].tolist():
+            draw.line((*a, *b), fill=TEXT, width=1)
         return np.asarray(image)
 
     def _splat(

@@ -35,7 +35,14 @@ CPU = Runtime(device="cpu", precision="fp32")
 COUNT = 9
 ALWAYS = {
     *("points.ply", "scene.glb", "trajectory.txt", "intrinsics.txt", "depth.mp4", "contact_sheet.png"),
-    *("camera_path.png", "preview.mp4", "summary.json", "colmap/cameras.txt", "colmap/images.txt", "colmap/points3D.txt"),
+    *(
+        "camera_path.png",
+        "preview.mp4",
+        "summary.json",
+        "colmap/cameras.txt",
+        "colmap/images.txt",
+        "colmap/points3D.txt",
+    ),
 }
 
 
