@@ -17,8 +17,10 @@ CONF = Path(__file__).parents[1] / "conf"
 
 # What users type. A new name here is a promise; removing one breaks somebody's command.
 GROUPS = [
+    "alignment",
     "backbone",
     "data",
+    "dynamics",
     "evaluation",
     "experiment",
     "flow",
@@ -34,9 +36,9 @@ GROUPS = [
     "tracker",
 ]
 KEYS = [
-    *("backbone", "baselines", "checkpoint", "data", "evaluation", "flow", "input", "loss", "model", "name"),
-    *("optimizer", "output", "paths", "pretrained", "refine", "resume", "runtime", "scheduler", "seed", "task"),
-    *("threshold", "tracker", "training", "window"),
+    *("backbone", "baselines", "checkpoint", "data", "dynamics", "evaluation", "flow", "input", "loss", "model"),
+    *("name", "optimizer", "output", "paths", "pretrained", "refine", "resume", "runtime", "scheduler", "seed"),
+    *("task", "threshold", "tracker", "training", "window"),
 ]
 
 

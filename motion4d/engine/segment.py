@@ -70,7 +70,7 @@ def prepare_inference(model: Any, runtime: Runtime) -> None:
 
 def describe_model(model: Any) -> dict[str, Any]:
     """What tells one model from another in a summary: class names, framing, and a checksum over its weights."""
-    parts = {name: getattr(model, name, None) for name in ("backbone", "flow", "head")}
+    parts = {name: getattr(model, name, None) for name in ("backbone", "flow", "head", "dynamics")}
     framing = model.framing
     described = {name: describe_part(part) for name, part in parts.items() if part is not None}
     return {
