@@ -17,11 +17,14 @@ CONF = Path(__file__).parents[1] / "conf"
 
 # What users type. A new name here is a promise; removing one breaks somebody's command.
 GROUPS = [
+    "alignment",
     "backbone",
     "data",
+    "dynamics",
     "evaluation",
     "experiment",
     "flow",
+    "graph",
     "hydra",
     "loss",
     "model",
@@ -34,9 +37,9 @@ GROUPS = [
     "tracker",
 ]
 KEYS = [
-    *("backbone", "baselines", "checkpoint", "data", "evaluation", "flow", "input", "loss", "model", "name"),
-    *("optimizer", "output", "paths", "pretrained", "refine", "resume", "runtime", "scheduler", "seed", "task"),
-    *("threshold", "tracker", "training", "window"),
+    *("alignment", "backbone", "baselines", "checkpoint", "data", "dynamics", "evaluation", "flow", "graph", "input"),
+    *("loss", "model", "name", "optimizer", "output", "paths", "pretrained", "refine", "resume", "runtime"),
+    *("scheduler", "seed", "task", "threshold", "tracker", "training", "window"),
 ]
 
 
@@ -52,6 +55,7 @@ PARTNERS = {
     ("model", "geomotion"): ["backbone=pi3"],
     ("model", "page4d"): ["backbone=page4d"],
     ("model", "page4d_small"): ["backbone=page4d_conv"],
+    ("model", "pairs"): ["backbone=monst3r_small"],
 }
 
 

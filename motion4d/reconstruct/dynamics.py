@@ -7,12 +7,62 @@ even where nothing moves; so a moving pixel must also be off by a number of pixe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from motion4d.geometry.camera_flow import camera_flow, disparity_from_depth, plane_and_parallax
 from motion4d.geometry.projection import intrinsics_matrix
-from motion4d.reconstruct.two_views import TwoViews
+from motion4d.reconstruct.observations import Observations
+from motion4d.reconstruct.two_views import TwoViews, two_views
+
+_AT_ONCE = 1_000_000  # pixels of pairs that are compared together
+
+
+class FlowDynamics:
+    """Config `dynamics=flow`: what the cameras of every pair by itself do not explain of the flow.
+
+    threshold, floor_px: of `moving_pixels`; floor_px=0 is the published rule. min_confidence: of `two_views`.
+    """
+
+    needs_flow = True
+    needs_maps = True
+
+    def __init__(self, threshold: float = 0.35, floor_px: float = 1.0, *, min_confidence: float = 3.0) -> None:
+        if not 0 <= threshold < 1:
+            raise ValueError(f"the threshold of a disagreement that is scaled to [0, 1] cannot be {threshold}")
+        if floor_px < 0:
+            raise ValueError(f"floor_px is a number of pixels, 0 for none, not {floor_px}")
+        self.threshold = threshold
+        self.floor_px = floor_px
+        self.min_confidence = min_confidence
+
+    @torch.no_grad()
+    def __call__(self, seen: Observations, backbone: object, frames: object) -> Observations:
+        """The pairs must be symmetric, and all of their flow must be there; a ValueError otherwise."""
+        half = len(seen.pairs) // 2
+        rows = {pair: row for row, pair in enumerate(seen.flow_pairs)}
+        if seen.flow is None or not rows.keys() >= set(seen.pairs):
+            raise ValueError(
+                "dynamics=flow compares the flow of all pairs with their cameras, but there is no such flow"
+            )
+        order = torch.tensor([rows[pair] for pair in seen.pairs], device=seen.flow.device)
+        with torch.autocast(seen.flow.device.type, enabled=False):  # cameras need all digits
+            views = two_views(
+                seen.maps, seen.pairs, principal_point=seen.principal_point, min_confidence=self.min_confidence
+            )
+            moving = moving_pixels(
+                views,
+                seen.flow[order[:half]],
+                seen.flow[order[half:]],
+                seen.frames,
+                principal_point=seen.principal_point,
+                threshold=self.threshold,
+                floor_px=self.floor_px,
+            )
+        return replace(seen, moving=moving)
 
 
 @torch.no_grad()
@@ -32,21 +82,26 @@ def moving_pixels(
     pixel's mean disagreement must exceed it; 0 is the published rule. A frame without pairs has no moving pixels.
     """
     height, width = views.depth.shape[-2:]
-    scaled = forward.new_zeros(frames, height, width)
-    absolute, counts = torch.zeros_like(scaled), forward.new_zeros(frames)
-    for side, flow in enumerate((forward, backward)):
-        error = flow_disagreement(views, flow, side, principal_point)
-        frame = views.pairs[:, side]
-        low, high = error.amin((1, 2), keepdim=True), error.amax((1, 2), keepdim=True)
-        scaled.index_add_(0, frame, ((error - low) / (high - low)).nan_to_num(0.0))
-        absolute.index_add_(0, frame, error)
-        counts += torch.bincount(frame, minlength=frames)
+    scaled = torch.zeros(frames, height, width, device=forward.device)
+    absolute, counts = torch.zeros_like(scaled), scaled.new_zeros(frames)
+    for part in _parts(len(views.pairs), height * width):
+        some = TwoViews(views.pairs[part], views.focal[part], views.camera_to_world[part], views.depth[part])
+        for side, flow in enumerate((forward[part].float(), backward[part].float())):
+            error = flow_disagreement(some, flow, side, principal_point)
+            frame = some.pairs[:, side]
+            low, high = error.amin((1, 2), keepdim=True), error.amax((1, 2), keepdim=True)
+            scaled.index_add_(0, frame, ((error - low) / (high - low)).nan_to_num(0.0))
+            absolute.index_add_(0, frame, error)
+            counts += torch.bincount(frame, minlength=frames)
     counts = counts.clamp_min(1)[:, None, None]
     return (scaled / counts > threshold) & (absolute / counts > floor_px)
 
 
 def flow_disagreement(views: TwoViews, flow: Tensor, side: int, principal_point: Tensor) -> Tensor:
-    """|camera flow - flow| [M, H, W] in pixels, from the frames on `side` (0 or 1) of the pairs to their partners."""
+    """|camera flow - flow| [M, H, W] in pixels, from the frames on `side` (0 or 1) of the pairs to their partners.
+
+    At most the image's diagonal: a depth of nearly 0 must not make everything else look small.
+    """
     focal = views.focal.to(flow).unsqueeze(-1).expand(-1, -1, 2)
     intrinsics = intrinsics_matrix(focal, principal_point.to(focal).expand_as(focal))
     there = 1 - side
@@ -54,4 +109,10 @@ def flow_disagreement(views: TwoViews, flow: Tensor, side: int, principal_point:
         views.camera_to_world[:, side], views.camera_to_world[:, there], intrinsics[:, side], intrinsics[:, there]
     )
     explained = camera_flow(disparity_from_depth(views.depth[:, side]), homography, parallax)
-    return (explained - flow).norm(dim=1)
+    most = (flow.shape[-2] ** 2 + flow.shape[-1] ** 2) ** 0.5
+    return (explained - flow).norm(dim=1).nan_to_num(most, posinf=most).clamp_max(most)
+
+
+def _parts(count: int, pixels: int) -> Iterator[slice]:
+    size = max(1, _AT_ONCE // pixels)
+    return (slice(start, start + size) for start in range(0, count, size))

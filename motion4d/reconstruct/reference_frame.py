@@ -32,8 +32,8 @@ class FromReference:
     @torch.no_grad()
     def __call__(self, seen: Observations, known: Known | None = None) -> Aligned:
         """See motion4d.reconstruct.observations; one focal length for all frames."""
-        if known is not None:
-            raise ValueError("an alignment to a reference frame takes no known cameras; choose another alignment")
+        if known is not None and bool(known.frames.any()):
+            raise ValueError("alignment=reference takes no known cameras; choose another alignment")
         reference, rows = _star(seen)
         maps = seen.maps
         own, sure = maps.points_first[rows].float(), maps.confidence_first[rows].float()
@@ -68,8 +68,8 @@ def _star(seen: Observations) -> tuple[int, list[int]]:
     missing = sorted(set(range(seen.frames)) - set(row_of) - references)
     if len(references) != 1 or missing:
         raise ValueError(
-            f"an alignment to a reference frame needs one frame paired with all others, but here are {len(references)} "
-            f"such frames{f', and nothing pairs frame {missing[0]}' if missing else ''}; choose graph=star"
+            f"alignment=reference needs one frame paired with all others, but here are {len(references)} such "
+            f"frames{f', and nothing pairs frame {missing[0]}' if missing else ''}; choose graph=star"
         )
     reference = references.pop()
     return reference, [row_of.get(frame, 0) for frame in range(seen.frames)]

@@ -14,7 +14,7 @@ from motion4d.backbones.base import Backbone
 from motion4d.backbones.pairs import EncodedFrames, PairBackbone, PairPointmaps
 from motion4d.clip import Clip, Flow, Geometry
 from motion4d.reconstruct.observations import Aligned, Known, Observations
-from motion4d.reconstruct.spanning_tree import initial_state, place_frames
+from motion4d.reconstruct.tree_alignment import TreeAlignment
 from tests.reference.procedures.monst3r_alignment import maps_of
 
 PATCH = 8
@@ -81,8 +81,8 @@ class KnowingNetwork(Backbone):
         )
 
 
-class TreeAligner:
-    """The start of an alignment as its end. Keeps what it was given."""
+class Watched:
+    """The spanning tree as an aligner; keeps what it was given, and says so much as an optimisation would."""
 
     def __init__(self, *, needs_flow: bool = False) -> None:
         self.needs_flow = needs_flow
@@ -91,11 +91,8 @@ class TreeAligner:
     def __call__(self, seen: Observations, known: Known | None = None) -> Aligned:
         """See motion4d.reconstruct.observations."""
         self.seen.append(seen)
-        placed = place_frames(seen.maps, seen.pairs, seen.frames, principal_point=seen.principal_point)
-        state = initial_state(placed, seen.maps, seen.pairs)
-        depth = state.depth.view(seen.frames, *seen.maps.points_first.shape[1:3])
-        losses = {"total": 0.25 if torch.is_grad_enabled() else 0.5}
-        return Aligned(state.camera_to_world, state.focal, depth, placed.confidence, losses, ("depth", "poses"))
+        losses = {"total": 0.25 if torch.is_grad_enabled() else torch.nan}
+        return replace(TreeAlignment()(seen, known), losses=losses, optimised=("depth", "poses"))
 
 
 class Said:

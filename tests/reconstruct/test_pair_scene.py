@@ -17,7 +17,7 @@ from motion4d.reconstruct.feed_forward import stream_geometry
 from motion4d.reconstruct.pair_scene import PairReconstruction
 from motion4d.reconstruct.pairs import complete, sliding, star
 from motion4d.reconstruct.reference_frame import FromReference
-from tests.reconstruct.pair_toys import CountedFlow, KnowingNetwork, KnowingPairs, Said, TreeAligner, images_of
+from tests.reconstruct.pair_toys import CountedFlow, KnowingNetwork, KnowingPairs, Said, Watched, images_of
 from tests.reconstruct.scenes import scene
 from tests.reference.manifest import HOME
 from tests.reference.procedures.monst3r_alignment import scene_module
@@ -26,7 +26,7 @@ MEASURES = scene_module(str(HOME / "monst3r" / "scene.py"))
 
 
 def model(backbone: Any, **changes: Any) -> PairReconstruction:
-    parts = {"graph": sliding, "aligner": TreeAligner(), "dynamics": Said(), "published_centre": True}
+    parts = {"graph": sliding, "aligner": Watched(), "dynamics": Said(), "published_centre": True}
     return PairReconstruction(backbone, Native(), **(parts | changes))
 
 
@@ -46,7 +46,7 @@ def clip_of(of: Any) -> Clip:
 
 def test_sixty_five_frames_are_encoded_sixty_five_times() -> None:
     of = scene(65, 8, 16)
-    backbone, aligner = KnowingPairs(of), TreeAligner()
+    backbone, aligner = KnowingPairs(of), Watched()
     model(backbone, aligner=aligner).geometry(clip_of(of))
     assert backbone.encoded == list(range(65))
     assert len(aligner.seen[0].pairs) == 600
@@ -64,7 +64,7 @@ def test_the_scene_is_the_true_one_in_the_first_cameras_frame() -> None:
 
 
 def test_the_middle_of_the_image_is_our_principal_point() -> None:
-    of, aligner = scene(3, 24, 32), TreeAligner()
+    of, aligner = scene(3, 24, 32), Watched()
     said = model(KnowingPairs(of), aligner=aligner, published_centre=False).geometry(clip_of(of))
     assert aligner.seen[0].principal_point.tolist() == said.intrinsics[0, 1, :2, 2].tolist() == [15.5, 11.5]
 
@@ -112,7 +112,7 @@ def test_pointmaps_of_a_pass_are_those_of_its_pairs() -> None:
 @pytest.mark.parametrize(("aligner", "dynamics"), [(True, False), (False, True), (False, False)])
 def test_flow_is_estimated_once_per_two_frames_and_only_where_it_is_needed(aligner: bool, dynamics: bool) -> None:
     of, flow = scene(4, 16, 24), CountedFlow()
-    changes = {"aligner": TreeAligner(needs_flow=aligner), "dynamics": Said(needs_flow=dynamics)}
+    changes = {"aligner": Watched(needs_flow=aligner), "dynamics": Said(needs_flow=dynamics)}
     model(KnowingPairs(of), flow=flow, **changes).geometry(clip_of(of))
     assert flow.pairs == (4 if aligner or dynamics else 0)  # 0-1, 1-2, 2-3, 0-3
     if aligner or dynamics:

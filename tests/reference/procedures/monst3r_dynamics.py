@@ -27,7 +27,12 @@ def attention_pair(case: Case) -> Outputs:
     seen: list[Tensor] = []
     pair = tuple(case.params["pair"])
     maps = network(case).decode_watched(frames, [pair], lambda _, *both: seen.extend(both), moving=moving)
-    outputs = {"attn1": seen[0], "attn2": seen[1], "pts3d": maps.points_first, "pts3d_in_other_view": maps.points_second}
+    outputs = {
+        "attn1": seen[0],
+        "attn2": seen[1],
+        "pts3d": maps.points_first,
+        "pts3d_in_other_view": maps.points_second,
+    }
     return {name: value.numpy() for name, value in outputs.items()}
 
 
