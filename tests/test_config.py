@@ -50,6 +50,8 @@ ALL = [(group, option) for group in GROUPS if group not in ("experiment", "hydra
 # options that stand on one particular network
 PARTNERS = {
     ("model", "geomotion"): ["backbone=pi3"],
+    ("model", "monst3r"): ["backbone=monst3r"],
+    ("model", "pairs_small"): ["backbone=monst3r_small"],
     ("model", "page4d"): ["backbone=page4d"],
     ("model", "page4d_small"): ["backbone=page4d_conv"],
 }
