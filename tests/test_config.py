@@ -194,6 +194,24 @@ def test_published_recipe_of_page4d() -> None:
     assert sum(sizes) == len(trained)
 
 
+def test_published_recipe_of_monst3r() -> None:
+    config = composed("+experiment=monst3r_paper")
+    optimizer, training = config.optimizer.optimizer, config.training
+    assert (optimizer.lr, list(optimizer.betas), optimizer.weight_decay) == (5e-5, [0.9, 0.95], 0.05)
+    assert (config.scheduler.warmup, optimizer.lr * config.scheduler.final) == (3, pytest.approx(1e-6))
+    assert (training.epochs, training.batch_size * training.accumulation * 2, training.clip_norm) == (50, 32, None)
+    terms = config.loss.terms
+    assert [terms[name].alpha for name, weight in config.loss.weights.items() if weight] == [0.2, 0.2]
+    task = built_without_memory(config.task)
+    trained = [(name, p) for name, p in task.model.named_parameters() if p.requires_grad]
+    idle = 2 * 2 * (256 * 256 * 9 + 256)  # of the fusions that never run, counted as trained in the published code
+    assert sum(p.numel() for _, p in trained) == 268_073_608 - idle
+    criterion = task.evaluation.evaluation.space
+    assert criterion.shift_invariant
+    assert criterion.scale_invariant
+    assert criterion.true_scale
+
+
 @pytest.mark.parametrize("target", ["os.system", "torch.load", "torch.hub.load", "subprocess.run"])
 def test_only_our_own_names_are_built(target: str) -> None:
     with pytest.raises(ValueError, match="is not allowed"):
