@@ -63,7 +63,7 @@ class DecayMatrices:
         """The optimizer of these parameters: a group with weight decay and one without, where they are not empty."""
         matrices = [(name, parameter) for name, parameter in named if parameter.ndim > 1]
         vectors = [(name, parameter) for name, parameter in named if parameter.ndim <= 1]
-        groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
         return self.optimizer([group for group in groups if group["params"]])
 
 
