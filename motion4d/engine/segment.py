@@ -73,7 +73,8 @@ def prepare_inference(model: Any, runtime: Runtime) -> None:
 def describe_model(model: Any) -> dict[str, Any]:
     """What tells one model from another in a summary: classes, settings, and checksums over weights."""
     names = ("backbone", "flow", "head", "graph", "aligner", "dynamics")
-    parts = {name: part for name in names for part in [getattr(model, name, None)] if part is not None}
+    owner = getattr(model, "reconstruction", None) or model
+    parts = {name: part for name in names for part in [getattr(owner, name, None)] if part is not None}
     framing = model.framing
     return {
         **describe_part(model),

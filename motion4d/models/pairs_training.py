@@ -6,14 +6,15 @@ and depth are trained by the same terms: what they say of a clip is what they sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from fnmatch import fnmatchcase
+from typing import Protocol
 
 from torch import nn
 
 from motion4d.backbones.base import Backbone, CapabilityError
 from motion4d.backbones.pairs import PairBackbone, PairPointmaps
-from motion4d.clip import Clip, Geometry
+from motion4d.clip import Clip, Geometry, Scene
 from motion4d.framing import Framing
 from motion4d.geometry.poses import se3_inverse
 from motion4d.geometry.projection import transform_points
@@ -24,13 +25,34 @@ from motion4d.models.geometry_training import Stage
 HEADS = ("pose", "depth", "confidence")  # of a feed-forward backbone
 
 
+class ScenesOfPairs(Protocol):
+    """What makes scenes of pairs (motion4d.reconstruct.pair_scene)."""
+
+    @property
+    def available_heads(self) -> frozenset[str]:
+        """Of `geometry`."""
+        ...
+
+    def geometry(self, clip: Clip, *, heads: Collection[str]) -> Geometry:
+        """Cameras and depth of one framed clip."""
+        ...
+
+    def scene(self, clip: Clip) -> Scene:
+        """The same, and what moves."""
+        ...
+
+
 class TrainablePairs(nn.Module):
     """Clip -> PairPointmaps: what the terms of motion4d.losses.pairs read.
 
     backbone: a pair network, or a feed-forward one with the heads pose, depth and confidence; framing: (H, W) ->
     Framing, what the caller applies before; frozen: patterns (fnmatch) of parameter names, all others are trained;
-    gradient_checkpointing: encoder blocks keep their input only and are computed again for their gradient.
+    gradient_checkpointing: encoder blocks keep their input only and are computed again for their gradient;
+    reconstruction: (backbone, framing) -> what makes one scene of a clip's pairs (motion4d.reconstruct.pair_scene),
+    so that the model says cameras and depth too; None: it does not.
     """
+
+    reconstruction: ScenesOfPairs | None
 
     def __init__(
         self,
@@ -39,6 +61,7 @@ class TrainablePairs(nn.Module):
         *,
         frozen: Sequence[str] = (),
         gradient_checkpointing: bool = False,
+        reconstruction: Callable[..., ScenesOfPairs] | None = None,
     ) -> None:
         super().__init__()
         if isinstance(backbone, Backbone) and not backbone.available_heads.issuperset(HEADS):
@@ -49,10 +72,32 @@ class TrainablePairs(nn.Module):
             )
         self.backbone = backbone
         self.framing = framing
+        scenes = None if reconstruction is None else reconstruction(backbone, framing)
+        object.__setattr__(self, "reconstruction", scenes)  # no submodule: its parts are the ones of this model
+        self.flow = getattr(scenes, "flow", None)
         freeze(self, frozen)
         for module in backbone.modules():
             if isinstance(module, Block):
                 module.gradient_checkpointing = gradient_checkpointing
+
+    @property
+    def available_heads(self) -> frozenset[str]:
+        """Of `geometry`."""
+        return self._scenes.available_heads
+
+    def geometry(self, clip: Clip, *, heads: Collection[str]) -> Geometry:
+        """Cameras and depth of one framed clip (motion4d.models.geometry)."""
+        return self._scenes.geometry(clip, heads=heads)
+
+    def scene(self, clip: Clip) -> Scene:
+        """The consistent scene of one framed clip."""
+        return self._scenes.scene(clip)
+
+    @property
+    def _scenes(self) -> ScenesOfPairs:
+        if self.reconstruction is None:
+            raise CapabilityError("this model says nothing of cameras and depth; choose model=pairs")
+        return self.reconstruction
 
     def forward(self, clip: Clip, progress: Stage | None = None) -> PairPointmaps:
         """The pointmaps of motion4d.losses.pair_truth.neighbours of every video of a framed clip, video by video."""

@@ -88,8 +88,8 @@ class SceneView:
 
 def _outside(pose: NDArray[np.floating], reach: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Where the eye is, and its axes as the columns of [3, 3]: behind, above and to the right of the camera `pose`."""
-    target = pose[:3, 3] + reach * pose[:3, 2]
-    eye = pose[:3, 3] + reach * (0.45 * pose[:3, 0] - 0.45 * pose[:3, 1] - 0.7 * pose[:3, 2])
+    target = pose[:3, 3] + 0.6 * reach * pose[:3, 2]
+    eye = pose[:3, 3] + reach * (0.5 * pose[:3, 0] - 0.6 * pose[:3, 1] - 0.8 * pose[:3, 2])
     forward = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross(pose[:3, 1], forward)
     right /= np.linalg.norm(right)
