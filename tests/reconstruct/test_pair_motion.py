@@ -120,6 +120,8 @@ def test_everything_moving_and_garbage_confidence_end_in_finite_masks():
             maps = super().decode(frames, pairs)
             maps.confidence_first[:], maps.confidence_second[:] = 1.0, 1.0
             maps.points_second[0] = 0.0
+            maps.points_first[1, ..., :2] *= -1  # no focal length explains this
+            maps.points_second[2, 0, 0] = torch.nan
             return maps
 
     class Wild(KnowsFlow):
