@@ -19,23 +19,28 @@ from numpy.typing import NDArray
 from motion4d.io.flow_files import read_flow
 from motion4d.io.masks import write_mask
 from motion4d.layouts import sintel
-from motion4d.layouts.geometry import Cameras, GeometryFiles
+from motion4d.layouts.geometry import GeometryFiles
 
 LABELS = "dynamic_label_perfect"
 
 
 def moving_pixels(
-    depth: NDArray[np.floating], cameras: Cameras, flow: NDArray[np.floating], threshold: float = 0.1
+    depth: NDArray[np.floating],
+    camera_to_world: NDArray[np.floating],
+    intrinsics: NDArray[np.floating],
+    flow: NDArray[np.floating],
+    threshold: float = 0.1,
 ) -> NDArray[np.bool_]:
     """[H, W] bool of the first of two frames.
 
-    depth [H, W] of it, both `cameras`, true flow [2, H, W] in pixels. A pixel without depth is not said to move.
+    depth [H, W] of it, both cameras [2, 4, 4] and [2, 3, 3], true flow [2, H, W] in pixels. A pixel without depth is
+    not said to move.
     """
     height, width = depth.shape
     rows, columns = np.mgrid[:height, :width].astype(np.float64)
     pixels = np.stack((columns, rows, np.ones_like(rows)))
-    here, there = cameras.intrinsics
-    to_there = np.linalg.inv(cameras.camera_to_world[1]) @ cameras.camera_to_world[0]
+    here, there = intrinsics
+    to_there = np.linalg.inv(camera_to_world[1]) @ camera_to_world[0]
     points = np.einsum("ij,jhw->ihw", np.linalg.inv(here), pixels) * depth
     seen = np.einsum("ij,jhw->ihw", there @ to_there[:3, :3], points) + (there @ to_there[:3, 3])[:, None, None]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -51,9 +56,9 @@ def label_sequence(files: GeometryFiles, flow: Path, output: Path, threshold: fl
     assert cameras.camera_to_world is not None
     assert cameras.intrinsics is not None
     for k, image in enumerate(files.images[:-1]):
-        two = Cameras(cameras.camera_to_world[k : k + 2], cameras.intrinsics[k : k + 2])
+        poses, intrinsics = cameras.camera_to_world[k : k + 2], cameras.intrinsics[k : k + 2]
         true_flow = np.moveaxis(read_flow(flow / f"{image.stem}.flo"), -1, 0)
-        moving = moving_pixels(files.depth(k), two, true_flow, threshold)
+        moving = moving_pixels(files.depth(k), poses, intrinsics, true_flow, threshold)
         write_mask(output / f"{image.stem}.png", moving)
         shares.append(float(moving.mean()))
     return shares
