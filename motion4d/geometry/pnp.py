@@ -47,7 +47,7 @@ def solve_pose(
     samples: int = 32,
     rounds: int = 8,
 ) -> PoseFit:
-    """Poses of B cameras that see world points [B, P, 3] at pixels [P, 2].
+    """Poses of B cameras that see world points [B, P, 3] at pixels [P, 2], or [B, P, 2].
 
     weights [B, P]: nonnegative, zero leaves a point out, as does a point that is not finite; focal [B],
     principal_point [2]: pixels. Where fewer than four points have weight, or the focal length is not positive, found is
