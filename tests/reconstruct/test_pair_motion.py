@@ -1,5 +1,6 @@
 """MonST3R's masks on scenes whose truth is known: the model, what it is given, and what it is scored by."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -49,6 +50,36 @@ def test_nothing_moves_in_a_static_scene(noise, sigma):
     room = scene(6, 48, 64, ball=False)
     found = masks_model(room, noise=noise, sigma=sigma)(clip_of(room)).masks()
     assert found.float().mean((2, 3)).max() < 0.02
+
+
+class KnowsPointsButTurnsCameras(KnowsPoints):
+    """The second camera of every pair is off by 1.7 degrees."""
+
+    def decode(self, frames, pairs):
+        maps = super().decode(frames, pairs)
+        x, y, z = maps.points_second.unbind(-1)
+        return replace(maps, points_second=torch.stack((x + 0.03 * z, y, z - 0.03 * x), -1))
+
+
+@pytest.mark.parametrize("ball", [False, True])
+def test_cameras_that_are_off_are_fitted_to_the_flow(ball):
+    room = scene(5, 48, 64, ball=ball)
+    backbone, frames = KnowsPointsButTurnsCameras(room), pictures(room)
+    published, fitted = (
+        observe(
+            frames,
+            sliding(5),
+            backbone=backbone,
+            dynamics=FlowDynamics(fit_cameras=fit),
+            flow=KnowsFlow(room, sigma=0.2),
+        ).moving
+        for fit in (False, True)
+    )
+    truth = torch.from_numpy(room.ball)
+    if ball:
+        assert overlap(fitted, truth) > 0.95
+    else:
+        assert fitted.float().mean((1, 2)).max() < 0.02 < published.float().mean()
 
 
 def test_long_clips_go_through_in_windows_and_one_frame_is_static():
@@ -120,6 +151,8 @@ def test_everything_moving_and_garbage_confidence_end_in_finite_masks():
             maps = super().decode(frames, pairs)
             maps.confidence_first[:], maps.confidence_second[:] = 1.0, 1.0
             maps.points_second[0] = 0.0
+            maps.points_first[1, ..., :2] *= -1  # no focal length explains this
+            maps.points_second[2, 0, 0] = torch.nan
             return maps
 
     class Wild(KnowsFlow):
