@@ -133,6 +133,9 @@ def test_what_cannot_be_scored_is_named(tmp_path: Path) -> None:
     evaluation = PairEvaluation(CRITERION)
     with pytest.raises(RuntimeError, match="the depth of an image of its pairs is known nowhere"):
         Evaluate(Knowing(), {"eval": Reliefs(2, blind=1)}, output=tmp_path, evaluation=evaluation).run()
+    near = PairEvaluation(CRITERION, max_depth=0.5)
+    with pytest.raises(RuntimeError, match="2 sequences failed"):
+        Evaluate(Knowing(), {"eval": Reliefs(2)}, output=tmp_path, evaluation=near).run()
     with pytest.raises(ValueError, match="4 frames have no pairs 5 frames apart"):
         couples_of(4, [5])
     with pytest.raises(ValueError, match=r"evaluation\.steps"):
