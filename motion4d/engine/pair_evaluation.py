@@ -53,10 +53,8 @@ class PairEvaluation:
     max_depth: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.steps or min(self.evaluation.steps) < 1:
-            raise ValueError(
-                f"evaluation.steps are distances of frames, each at least 1, not {list(self.evaluation.steps)}"
-            )
+        if not self.steps or min(self.steps) < 1:
+            raise ValueError(f"evaluation.steps are distances of frames, each at least 1, not {list(self.steps)}")
 
     @property
     def figures(self) -> Figures:
