@@ -134,7 +134,7 @@ def _together(clip: Clip, couples: Sequence[tuple[int, int]]) -> Clip:
     parts = []
     for i, j in couples:
         ends = [clip.frames(k, k + 1) for k in (i, j)]
-        fields = {
+        fields: dict[str, Any] = {
             name: None if getattr(clip, name) is None else torch.cat([getattr(end, name) for end in ends], dim=1)
             for name in ("images", "depth", "camera_to_world", "intrinsics", "valid")
         }
