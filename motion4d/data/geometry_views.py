@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from motion4d.clip import Clip
-from motion4d.data.near import valid_within
 from motion4d.data.sampling import Clips
 
 
@@ -58,12 +57,15 @@ class GeometryViews:
         camera_to_world, intrinsics = clip.camera_to_world[:, frames], clip.intrinsics[:, frames]
         if mirrored:
             camera_to_world, intrinsics = mirrored_cameras(camera_to_world, intrinsics, clip.size[1])
+        valid = torch.ones_like(clip.depth, dtype=torch.bool) if clip.valid is None else clip.valid
+        if self.max_depth is not None:
+            valid = valid & (clip.depth <= self.max_depth)
         return Clip(
             recoloured(view(clip.images), self.colour),
             depth=view(clip.depth),
             camera_to_world=camera_to_world,
             intrinsics=intrinsics,
-            valid=view(valid_within(clip, self.max_depth)),
+            valid=view(valid),
             sources=tuple(replace(source, frames=()) for source in clip.sources),
         )
 

@@ -44,11 +44,13 @@ class PairEvaluation:
     """The mean and the median test loss over sequences.
 
     space: in which points are compared (motion4d.losses.pair_space); steps: frames so many apart make a pair, each two
-    of them both ways; steps as long as a clip or longer are left out of it.
+    of them both ways; steps as long as a clip or longer are left out of it; max_depth: what is farther counts as
+    unknown, None: nothing does (a horizon would set the scale of its scene).
     """
 
     space: Compared
     steps: Sequence[int] = (1,)
+    max_depth: float | None = None
 
     def __post_init__(self) -> None:
         if not self.steps or min(self.steps) < 1:
@@ -64,33 +66,30 @@ class PairEvaluation:
         for name, one in data.items():
             if hasattr(one, "protocol") or hasattr(one, "depth_protocol"):
                 raise ValueError(f"{name or 'data.eval'} is a benchmark of whole videos: choose evaluation=geometry")
-        return [PairClipGroup(name, one, inference, self.space, self.steps) for name, one in data.items()]
+        return [PairClipGroup(name, one, inference, self) for name, one in data.items()]
 
 
 class PairClipGroup(MemoryGroup):
     """Clips with depth and cameras; see PairEvaluation."""
 
-    def __init__(
-        self, name: str, clips: Clips, inference: Inference, space: Compared, steps: Sequence[int] = (1,)
-    ) -> None:
+    def __init__(self, name: str, clips: Clips, inference: Inference, evaluation: PairEvaluation) -> None:
         super().__init__(name, clips, inference.models)
         self.inference = inference
-        self.space = space
-        self.steps = steps
+        self.evaluation = evaluation
 
     def scores(self, model: str, clip: Clip, source: Source) -> dict[str, Any]:
         """See MemoryGroup."""
-        couples = couples_of(clip.num_frames, self.steps)
+        couples = couples_of(clip.num_frames, self.evaluation.steps)
         said, truth = self._compared(model, clip, couples)
         if not truth.valid.flatten(2).any(dim=2).all(dim=0).all():
             raise ValueError("the depth of an image of its pairs is known nowhere")
-        first, second = (float(distance(said, truth, image=k, space=self.space).mean()) for k in (0, 1))
+        first, second = (float(distance(said, truth, image=k, space=self.evaluation.space).mean()) for k in (0, 1))
         return {"frames": clip.num_frames, "loss": first + second, "first": first, "second": second}
 
     def picture(self, index: int) -> Picture:
         """The two frames farthest apart, and the depth of both in the first one's camera, by truth and models."""
         clip = self.clips[index]
-        couple = couples_of(clip.num_frames, self.steps)[-1]
+        couple = couples_of(clip.num_frames, self.evaluation.steps)[-1]
         source = self.source(clip, index)
         rows: dict[str, list[NDArray[np.uint8]]] = {}
         maps: dict[str, list[NDArray[np.floating]]] = {}
@@ -114,6 +113,10 @@ class PairClipGroup(MemoryGroup):
         """What the model says of these couples of frames, each shown alone, and the truth."""
         network, runtime = self.inference.models[model], self.inference.runtime
         shown = frame_clip(_together(clip, couples), network.framing(*clip.size)).to(runtime.torch_device)
+        farthest = self.evaluation.max_depth
+        if farthest is not None and shown.depth is not None:
+            near = shown.depth <= farthest
+            shown = replace(shown, valid=near if shown.valid is None else shown.valid & near)
         with torch.no_grad(), runtime.autocast():
             return network(shown), in_first_camera(shown)
 
@@ -131,7 +134,7 @@ def _together(clip: Clip, couples: Sequence[tuple[int, int]]) -> Clip:
     parts = []
     for i, j in couples:
         ends = [clip.frames(k, k + 1) for k in (i, j)]
-        fields = {
+        fields: dict[str, Any] = {
             name: None if getattr(clip, name) is None else torch.cat([getattr(end, name) for end in ends], dim=1)
             for name in ("images", "depth", "camera_to_world", "intrinsics", "valid")
         }

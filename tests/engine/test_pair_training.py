@@ -12,6 +12,7 @@ import torch
 
 from motion4d.backbones.constant import ConstantGeometry
 from motion4d.backbones.pairs import PairPointmaps
+from motion4d.cli import build, compose
 from motion4d.clip import Clip, Source
 from motion4d.engine.evaluate import Evaluate
 from motion4d.engine.pair_evaluation import PairEvaluation, couples_of
@@ -25,7 +26,7 @@ from motion4d.io.weights import write_safetensors
 from motion4d.losses.pair_space import Space
 from motion4d.losses.pair_truth import in_first_camera
 from motion4d.models.pairs_training import TrainablePairs
-from tests.engine.test_train import _losses, _weights
+from tests.engine.test_train import CONF, _losses, _weights
 from tests.engine.toys import toy_task
 from tests.models.test_pairs_training import ENCODER, LOSS, pair_clip, small_network
 from tests.test_launch import launch
@@ -133,6 +134,9 @@ def test_what_cannot_be_scored_is_named(tmp_path: Path) -> None:
     evaluation = PairEvaluation(CRITERION)
     with pytest.raises(RuntimeError, match="the depth of an image of its pairs is known nowhere"):
         Evaluate(Knowing(), {"eval": Reliefs(2, blind=1)}, output=tmp_path, evaluation=evaluation).run()
+    near = PairEvaluation(CRITERION, max_depth=0.5)
+    with pytest.raises(RuntimeError, match="2 sequences failed"):
+        Evaluate(Knowing(), {"eval": Reliefs(2)}, output=tmp_path, evaluation=near).run()
     with pytest.raises(ValueError, match="4 frames have no pairs 5 frames apart"):
         couples_of(4, [5])
     with pytest.raises(ValueError, match=r"evaluation\.steps"):
@@ -181,6 +185,36 @@ def test_the_rate_follows_epochs_in_fractions() -> None:
     assert [rate(0), rate(1), rate(5), rate(10)] == pytest.approx([0, 0.1, 0.5, 1])
     assert rate(30) == pytest.approx(0.55)
     assert rate(50) == pytest.approx(0.1)
+
+
+def test_two_steps_of_the_published_recipe_with_a_reduced_network(tmp_path: Path) -> None:
+    start = small_network()
+    write_safetensors(tmp_path / "dust3r" / "model.safetensors", start.state_dict())
+    clips = [f"data.{part}.{size}" for part in ("train", "eval") for size in ("num_frames=2", "height=32", "width=48")]
+    config = compose(
+        CONF,
+        [
+            *("+experiment=monst3r_paper", "data=procedural_easy", *clips, "data.train.num_clips=16"),
+            *("data.eval.num_clips=1", "model.framing.side=48", "backbone.encoder_dim=32", "backbone.encoder_depth=1"),
+            *("backbone.encoder_heads=2", "backbone.decoder_dim=32", "backbone.decoder_depth=2"),
+            *("backbone.decoder_heads=2", "+backbone.dpt_features=8", "+backbone.dpt_last_dim=8"),
+            *("+backbone.dpt_layer_dims=[8,8,8,8]", f"pretrained.backbone={tmp_path}/dust3r/model.safetensors"),
+            *("training.epochs=null", "training.steps=2", "training.log_every=1", "training.pictures=0"),
+            *("runtime.device=cpu", "runtime.workers=0", "runtime.threads=1", f"output={tmp_path / 'run'}"),
+        ],
+    )
+    task = build(config.task)
+    task.run()
+    first, second = _losses(tmp_path / "run")
+    assert float(first["lr"]) == 0  # as published
+    assert float(second["lr"]) > 0
+    for row in (first, second):
+        assert float(row["total"]) == pytest.approx(float(row["conf_1"]) + float(row["conf_2"]), rel=1e-3)
+    trained = _weights(tmp_path / "run")
+    for name, value in start.state_dict().items():
+        assert torch.equal(task.model.backbone.state_dict()[name], value) == (f"backbone.{name}" not in trained), name
+    assert "backbone.enc_norm.weight" in trained
+    assert not any("enc_blocks" in name or "patch_embed" in name for name in trained)
 
 
 def test_the_experiment_trains_evaluates_and_draws(tmp_path: Path) -> None:
