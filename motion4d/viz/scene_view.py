@@ -32,7 +32,7 @@ class SceneView:
         middle = camera_to_world[len(camera_to_world) // 2]
         seen = points if len(points) else camera_to_world[:, :3, 3] + camera_to_world[:, :3, 2]
         self.reach = float(np.median((seen - middle[:3, 3]) @ middle[:3, 2])) or 1.0
-        self.eye, self.turn = _outside(middle, abs(self.reach))
+        self.eye, self.turn = _outside(middle, (middle[:3, 3] + np.median(seen, axis=0)) / 2, abs(self.reach))
         self.focal = 0.9 * picture[1]
         self._still = self._splat(points, colours, np.full(picture, np.inf), np.full((*picture, 3), _BLACK, np.uint8))
 
@@ -86,9 +86,10 @@ class SceneView:
         return flat + (width / 2, height / 2), before
 
 
-def _outside(pose: NDArray[np.floating], reach: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _outside(
+    pose: NDArray[np.floating], target: NDArray[np.floating], reach: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Where the eye is, and its axes as the columns of [3, 3]: behind, above and to the right of the camera `pose`."""
-    target = pose[:3, 3] + 0.6 * reach * pose[:3, 2]
     eye = pose[:3, 3] + reach * (0.5 * pose[:3, 0] - 0.6 * pose[:3, 1] - 0.8 * pose[:3, 2])
     forward = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross(pose[:3, 1], forward)
