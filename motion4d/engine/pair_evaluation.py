@@ -81,8 +81,8 @@ class PairClipGroup(MemoryGroup):
         """See MemoryGroup."""
         couples = couples_of(clip.num_frames, self.evaluation.steps)
         said, truth = self._compared(model, clip, couples)
-        if not truth.valid.flatten(2).any(dim=2).all(dim=0).all():
-            raise ValueError("the depth of an image of its pairs is known nowhere")
+        if not truth.valid.any(dim=3).any(dim=2).any(dim=0).all():
+            raise ValueError("the depth of its frames is known nowhere")
         first, second = (float(distance(said, truth, image=k, space=self.evaluation.space).mean()) for k in (0, 1))
         return {"frames": clip.num_frames, "loss": first + second, "first": first, "second": second}
 
@@ -91,7 +91,6 @@ class PairClipGroup(MemoryGroup):
         clip = self.clips[index]
         couple = couples_of(clip.num_frames, self.evaluation.steps)[-1]
         source = self.source(clip, index)
-        rows: dict[str, list[NDArray[np.uint8]]] = {}
         maps: dict[str, list[NDArray[np.floating]]] = {}
         for model in self.models:
             said, truth = self._compared(model, clip, [couple])
@@ -100,14 +99,10 @@ class PairClipGroup(MemoryGroup):
             scale = true[valid].median() / found[valid].median()
             maps.setdefault("truth", [np.where(v, t, 0) for t, v in zip(true.numpy(), valid.numpy(), strict=True)])
             maps[model] = list((scale * found).numpy())
-            shape = found.shape[-2:]
-            shown = frame_clip(_together(clip, [couple]), self.inference.models[model].framing(*clip.size))
-            if shape == shown.size:
-                rows.setdefault("image", list(image_bytes(shown)))
         near, far = depth_range(maps["truth"])
+        rows = {f"frames\n{couple[0]} and {couple[1]}": list(image_bytes(_together(clip, [couple])))}
         rows |= {name: [depth_colours(one, near, far) for one in both] for name, both in maps.items()}
-        title = f"{source.dataset} {source.sequence}, frames {couple[0]} and {couple[1]}: z in the first camera"
-        return picture_name(source), picture_grid(rows, title)
+        return picture_name(source), picture_grid(rows, f"{source.dataset} {source.sequence}")
 
     def _compared(self, model: str, clip: Clip, couples: Sequence[tuple[int, int]]) -> tuple[PairPointmaps, PairTruth]:
         """What the model says of these couples of frames, each shown alone, and the truth."""

@@ -132,7 +132,7 @@ def test_the_test_loss_is_blind_to_scale_and_told_as_mean_and_median(tmp_path: P
 
 def test_what_cannot_be_scored_is_named(tmp_path: Path) -> None:
     evaluation = PairEvaluation(CRITERION)
-    with pytest.raises(RuntimeError, match="the depth of an image of its pairs is known nowhere"):
+    with pytest.raises(RuntimeError, match="the depth of its frames is known nowhere"):
         Evaluate(Knowing(), {"eval": Reliefs(2, blind=1)}, output=tmp_path, evaluation=evaluation).run()
     near = PairEvaluation(CRITERION, max_depth=0.5)
     with pytest.raises(RuntimeError, match="2 sequences failed"):
