@@ -45,19 +45,21 @@ from prepare.export.geometry import FixedCamera
 
 CONF = Path(__file__).parents[1] / "conf"
 SIZE = (128, 192)  # H, W of clips, where the layout leaves it open
+CAMERAS_THAT_MOVE = ("handheld", "pan", "truck", "orbit", "dolly", "follow", "track")
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
     """write(clips, folder): the writer; sources: the folders below it that `prepare` is given; options: that it needs
     besides to take all frames of such a short recording, {} being their number; camera: the one that the data set's
-    images are of, if its files do not say it.
+    images are of, if its files do not say it; at_rest: cameras stand still.
     """
 
     write: Callable[[Iterable[Clip], Path], None]
     sources: tuple[str, ...]
     options: str = ""
     camera: FixedCamera | None = None
+    at_rest: bool = False
 
 
 LAYOUTS = {
@@ -81,7 +83,7 @@ LAYOUTS = {
     "spring": Layout(spring.write, (spring.IMAGES, spring.TRUTH, spring.POSES)),
     "co3d": Layout(co3d.write, ("CO3D", "annotations")),
     "waymo": Layout(waymo.write, ("waymo",)),
-    "rlbench": Layout(rlbench.write, ("rlbench",)),
+    "rlbench": Layout(rlbench.write, ("rlbench",), at_rest=True),
     "dynamicverse": Layout(dynamicverse.write, ("DynamicVerse",)),
 }
 
@@ -109,6 +111,8 @@ def scenes(options: argparse.Namespace) -> Iterator[Clip]:
     """The clips in which something moves, with the names that they are given."""
     count = 2 * options.sequences + 1  # at most half of the clips of an option are static scenes
     keys = {"num_clips": count, "num_frames": options.frames, "seed": options.seed, **_view(options)}
+    if LAYOUTS[options.layout].at_rest:
+        keys |= {f"difficulty.camera_{kind}": 0 for kind in CAMERAS_THAT_MOVE}
     words = [f"++data.eval.{name}={value}" for name, value in keys.items()]
     clips: ProceduralClips = build(compose(CONF, [f"data={options.data}", *words]).data.eval)
     moving = [index for index in range(len(clips)) if not clips.is_static_scene(index)]

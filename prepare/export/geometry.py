@@ -1,4 +1,4 @@
-"""What the writers of layouts with depth and cameras share: a clip's truth as arrays, and cameras that a layout fixes."""
+"""What the writers of layouts with depth and cameras share: a clip's truth as arrays, and a layout's fixed camera."""
 
 from __future__ import annotations
 
@@ -63,8 +63,9 @@ class FixedCamera:
         if size != self.rendered_size or not math.isclose(focal, self.intrinsics[0, 0], rel_tol=1e-4):
             (height, width), wanted = size, self.rendered_size
             raise ValueError(
-                f"{truth.name} cannot be written: it has {height}x{width} pixels and a focal length of {focal:.6g}, but "
-                f"the data set's camera needs {wanted[0]}x{wanted[1]} (height x width) and {self.intrinsics[0, 0]:.6g}"
+                f"{truth.name} cannot be written: it has {height}x{width} pixels and a focal length of {focal:.6g}, "
+                f"but the data set's camera needs {wanted[0]}x{wanted[1]} (height x width) and "
+                f"{self.intrinsics[0, 0]:.6g}"
             )
         rows, columns = (
             slice(abs(shift) - shift, abs(shift) - shift + length)

@@ -23,9 +23,9 @@ def truth() -> list[Clip]:
 
 
 @cache
-def truth_of_camera(name: str) -> list[Clip]:
-    """The same for a layout that has a camera of its own."""
-    return _scenes(name, CLIPS)
+def truth_of_layout(name: str) -> list[Clip]:
+    """The same for a layout whose cameras are not as they come."""
+    return _scenes(name, CLIPS if procedural.LAYOUTS[name].camera else ARGUMENTS)
 
 
 def _scenes(name: str, arguments: Sequence[str]) -> list[Clip]:

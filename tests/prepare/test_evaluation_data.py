@@ -35,7 +35,7 @@ from prepare import tum as prepare_tum
 from prepare.command import run
 from prepare.dataset import Dataset
 from prepare.procedural import LAYOUTS
-from tests.prepare.exported import prepare, truth, truth_of_camera
+from tests.prepare.exported import prepare, truth, truth_of_layout
 from tests.reference.manifest import Case
 from tests.reference.pytest_cases import cases_of, check
 
@@ -132,7 +132,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 def originals(name: str) -> list[Clip]:
     """The clips that a data set is written from."""
-    return truth_of_camera(name) if LAYOUTS[name].camera else truth()
+    return truth_of_layout(name) if LAYOUTS[name].camera else truth()
 
 
 def exported_to(name: str, folder: Path) -> list[str]:
