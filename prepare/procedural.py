@@ -1,8 +1,9 @@
 """Write procedural scenes as what one downloads of a published data set: python -m prepare.procedural --layout davis
 
 So that everything from `prepare` on can be tried without a download: the tree goes to --root, and the last line says
-how to prepare it. Static scenes, which these data sets do not hold, are left out. Sequences are named procedural0000,
-procedural0001, ...
+how to prepare it. Scenes are of the kind that the data set holds: static ones (CO3D) or those in which something moves
+(all others), indoors where its depth does not reach farther, by cameras at rest (RLBench). Sequences are named
+procedural0000, procedural0001, ...
 """
 
 from __future__ import annotations
@@ -45,21 +46,29 @@ from prepare.export.geometry import FixedCamera
 
 CONF = Path(__file__).parents[1] / "conf"
 SIZE = (128, 192)  # H, W of clips, where the layout leaves it open
-CAMERAS_THAT_MOVE = ("handheld", "pan", "truck", "orbit", "dolly", "follow", "track")
+MOVING = tuple(f"camera_{kind}" for kind in ("handheld", "pan", "truck", "orbit", "dolly", "follow", "track"))
+OUTDOORS = ("world_ground", "world_plane", "world_far")
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
     """write(clips, folder): the writer; sources: the folders below it that `prepare` is given; options: that it needs
     besides to take all frames of such a short recording, {} being their number; camera: the one that the data set's
-    images are of, if its files do not say it; at_rest: cameras stand still.
+    images are of, if its files do not say it; lacks: kinds of worlds and cameras that it does not have (weights of
+    Difficulty); static: nothing moves in it but the camera.
     """
 
     write: Callable[[Iterable[Clip], Path], None]
     sources: tuple[str, ...]
     options: str = ""
     camera: FixedCamera | None = None
-    at_rest: bool = False
+    lacks: tuple[str, ...] = ()
+    static: bool = False
+
+    @property
+    def has_own_scenes(self) -> bool:
+        """Whether clips of any kind and camera cannot be written in it."""
+        return bool(self.camera or self.lacks or self.static)
 
 
 LAYOUTS = {
@@ -72,18 +81,18 @@ LAYOUTS = {
     "hoi4d": Layout(hoi4d.write, ("HOI4D_release", "HOI4D_annotations")),
     "dynamic_replica": Layout(dynamic_replica.write, ("dynamic_replica_data",)),
     "sintel": Layout(sintel.write, (sintel.IMAGES, sintel.TRUTH)),
-    "bonn": Layout(bonn.write, (bonn.FOLDER,), "--start 0 --count {}", bonn.CAMERA),
+    "bonn": Layout(bonn.write, (bonn.FOLDER,), "--start 0 --count {}", bonn.CAMERA, OUTDOORS),
     "dycheck": Layout(dycheck.write, (dycheck.FOLDER,)),
     "kitti": Layout(kitti.write, (kitti.DEPTH, kitti.RAW)),
     "nyu": Layout(nyu.write, (nyu.FOLDER,)),
     "scannet": Layout(scannet.write, (scannet.FOLDER,), "--stride 1 --count {}"),
-    "tum": Layout(tum.write, (".",), "--stride 1 --count {}", tum.CAMERA),
+    "tum": Layout(tum.write, (".",), "--stride 1 --count {}", tum.CAMERA, OUTDOORS),
     "point_odyssey": Layout(point_odyssey.write, ("point_odyssey",)),
     "kubric": Layout(kubric.write, ("movi",)),
     "spring": Layout(spring.write, (spring.IMAGES, spring.TRUTH, spring.POSES)),
-    "co3d": Layout(co3d.write, ("CO3D", "annotations")),
+    "co3d": Layout(co3d.write, ("CO3D", "annotations"), static=True),
     "waymo": Layout(waymo.write, ("waymo",)),
-    "rlbench": Layout(rlbench.write, ("rlbench",), at_rest=True),
+    "rlbench": Layout(rlbench.write, ("rlbench",), lacks=MOVING),
     "dynamicverse": Layout(dynamicverse.write, ("DynamicVerse",)),
 }
 
@@ -108,15 +117,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def scenes(options: argparse.Namespace) -> Iterator[Clip]:
-    """The clips in which something moves, with the names that they are given."""
+    """The clips that a layout can hold, with the names that they are given."""
+    layout = LAYOUTS[options.layout]
     count = 2 * options.sequences + 1  # at most half of the clips of an option are static scenes
     keys = {"num_clips": count, "num_frames": options.frames, "seed": options.seed, **_view(options)}
-    if LAYOUTS[options.layout].at_rest:
-        keys |= {f"difficulty.camera_{kind}": 0 for kind in CAMERAS_THAT_MOVE}
+    kinds = dict.fromkeys(layout.lacks, 0) | ({"static_scene_share": 1} if layout.static else {})
     words = [f"++data.eval.{name}={value}" for name, value in keys.items()]
+    words += [f"data.difficulty.{name}={value}" for name, value in kinds.items()]
     clips: ProceduralClips = build(compose(CONF, [f"data={options.data}", *words]).data.eval)
-    moving = [index for index in range(len(clips)) if not clips.is_static_scene(index)]
-    for number, index in enumerate(moving[: options.sequences]):
+    chosen = [index for index in range(len(clips)) if clips.is_static_scene(index) == layout.static]
+    for number, index in enumerate(chosen[: options.sequences]):
         clip, name = clips[index], f"procedural{number:04d}"
         print(f"{name}: {clip.num_frames} frames", flush=True)
         yield dataclasses.replace(clip, sources=(dataclasses.replace(clip.sources[0], sequence=name),))

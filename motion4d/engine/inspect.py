@@ -158,7 +158,9 @@ def named_sets(data: Mapping[str, Any]) -> Iterator[tuple[str, Clips]]:
 
 
 def listed_indices(clips: Clips, count: int) -> list[int]:
-    """At most `count` indices, spread over a data set; a FileNotFoundError if it is not there, a ValueError if empty."""
+    """At most `count` indices, spread over a data set; a FileNotFoundError if it is not there, a ValueError if it is
+    empty.
+    """
     indices = spread(len(clips), count)
     if not indices:
         raise ValueError("there are no samples in it")

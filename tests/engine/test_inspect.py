@@ -121,7 +121,7 @@ def test_what_is_not_prepared_is_skipped_and_without_it_the_rest_is_judged(
     assert metrics["main"] == {"verdict": "PASS", "samples": 1, "PASS": 1, "WARN": 0, "FAIL": 0}
     assert "python -m prepare.davis" in metrics["skipped"]["eval/davis"]
     assert "eval/davis: skipped, because it is not prepared: DAVIS2017 train and val is not there" in caplog.text
-    with pytest.raises(FileNotFoundError, match=r"there is nothing to inspect: DAVIS2017 .*run: python -m prepare\.davis"):
+    with pytest.raises(FileNotFoundError, match=r"nothing to inspect: DAVIS2017 .*run: python -m prepare\.davis"):
         task({"eval": missing}, tmp_path / "none").run()
 
 

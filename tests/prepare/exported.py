@@ -24,8 +24,11 @@ def truth() -> list[Clip]:
 
 @cache
 def truth_of_layout(name: str) -> list[Clip]:
-    """The same for a layout whose cameras are not as they come."""
-    return _scenes(name, CLIPS if procedural.LAYOUTS[name].camera else ARGUMENTS)
+    """The clips that are exported in a layout of depth and cameras, which may need scenes of its own."""
+    layout = procedural.LAYOUTS[name]
+    if not layout.has_own_scenes:
+        return truth()
+    return _scenes(name, CLIPS if layout.camera else ARGUMENTS)
 
 
 def _scenes(name: str, arguments: Sequence[str]) -> list[Clip]:

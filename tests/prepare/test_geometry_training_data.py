@@ -30,8 +30,8 @@ FRAMES, SIZE = 7, (32, 48)
 @dataclass(frozen=True)
 class Expected:
     """What a format changes. relative, absolute: error of depth; image_error: mean; unseen: share of the pixels that
-    lose their depth, besides those deeper than `deepest` (None: many); own_world: poses are those of the clip in another
-    world.
+    lose their depth, besides those deeper than `deepest` (None: many); own_world: poses are those of the clip in
+    another world.
     """
 
     relative: float = 0.0
@@ -64,15 +64,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if name == "spring":
             pytest.importorskip("h5py")
         dataset, official = importlib.import_module(f"prepare.{name}").DATASET, root / "official" / name
-        LAYOUTS[name].write(originals(name), official)
+        LAYOUTS[name].write(truth_of_layout(name), official)
         assert prepare(dataset, [official / source for source in LAYOUTS[name].sources], root / name) == 0
         assert run(dataset, ["--check", "--partial", "--root", str(root / name)]) == 0
     return root
-
-
-def originals(name: str) -> list[Clip]:
-    """The clips that a data set is written from."""
-    return truth_of_layout(name) if LAYOUTS[name].at_rest else truth()
 
 
 def configured(root: Path, name: str, *words: str) -> Any:
@@ -94,7 +89,7 @@ def test_what_was_exported_comes_back(prepared: Path, name: str) -> None:
         words += [one_clip, "~data.train.windows.least"]
     clips, expected = configured(prepared, name, *PLAIN, *words), SETS[name]
     assert len(clips) == 2
-    for index, original in enumerate(originals(name)):
+    for index, original in enumerate(truth_of_layout(name)):
         clip = whole(clips, index)
         assert clip.sources[0].dataset == name
         assert f"procedural{index:04d}" in clip.sources[0].sequence
