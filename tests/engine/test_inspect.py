@@ -163,10 +163,6 @@ def test_a_benchmark_on_disk_with_one_broken_sequence(tmp_path: Path) -> None:
     assert prepare(prepare_sintel.DATASET, sources, tmp_path / "sintel") == 0
     words = ["task=inspect", "data=sintel", "data.sequences=all", f"data.root={tmp_path / 'sintel'}"]
     words += ["flow=dis_fine", "runtime.device=cpu", f"output={tmp_path / 'out'}"]
-    metrics = build(compose(CONF, words).task).run()
-    assert metrics["main"]["PASS"] == 2
-    checks = metrics["samples"]["eval/0000_procedural0000"]["checks"]
-    assert {"depth", "poses", "intrinsics", "cameras", "depth seen again"} <= set(checks)
     next(tmp_path.glob("sintel/training/depth/procedural0001/*3.dpt")).unlink()
     with pytest.raises(Incomplete, match=r"1 of 2 samples FAIL; first: eval/1 reading: frames lack their depth in"):
         build(compose(CONF, words).task).run()

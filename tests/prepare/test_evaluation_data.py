@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -222,12 +221,6 @@ def test_published_sequences_that_are_missing_are_named(
     assert "published sequences are missing" in capsys.readouterr().err
     with pytest.raises(FileNotFoundError, match=r"lacks \d+ of \d+ sequences"):
         expected.layout(tmp_path)
-
-
-def test_it_works_without_torch() -> None:
-    names = ", ".join(f"prepare.{name}" for name in NAMES)
-    code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
 
 
 def test_images_of_nyu_come_back_one_by_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

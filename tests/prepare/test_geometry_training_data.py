@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -175,12 +173,6 @@ def test_a_missing_and_a_broken_file(
 def test_a_camera_that_moves_is_no_camera_of_rlbench(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="its camera moves, but those of RLBench stand still"):
         LAYOUTS["rlbench"].write(truth(), tmp_path)
-
-
-def test_it_works_without_torch() -> None:
-    names = ", ".join(f"prepare.{name}" for name in NAMES if name != "dynamic_replica")
-    code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 @pytest.mark.skipif(find_spec("h5py") is None, reason="needs h5py")
