@@ -2,8 +2,8 @@
 
 So that everything from `prepare` on can be tried without a download: the tree goes to --root, and the last line says
 how to prepare it. Scenes are of the kind that the data set holds: static ones (CO3D) or those in which something moves
-(all others), indoors where its depth does not reach farther, by cameras at rest (RLBench). Sequences are named
-procedural0000, procedural0001, ...
+(all others); indoors where its depth does not reach farther; by cameras that never (RLBench) or always move (where
+poses are evaluated). Sequences are named procedural0000, procedural0001, ...
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ from prepare.export.geometry import FixedCamera
 CONF = Path(__file__).parents[1] / "conf"
 SIZE = (128, 192)  # H, W of clips, where the layout leaves it open
 MOVING = tuple(f"camera_{kind}" for kind in ("handheld", "pan", "truck", "orbit", "dolly", "follow", "track"))
+AT_REST = ("camera_static",)  # has no trajectory that can be aligned
 OUTDOORS = ("world_ground", "world_plane", "world_far")
 
 
@@ -80,13 +81,13 @@ LAYOUTS = {
     "gotmoving": Layout(gotmoving.write, ("GOT-10k/train", "masks")),
     "hoi4d": Layout(hoi4d.write, ("HOI4D_release", "HOI4D_annotations")),
     "dynamic_replica": Layout(dynamic_replica.write, ("dynamic_replica_data",)),
-    "sintel": Layout(sintel.write, (sintel.IMAGES, sintel.TRUTH)),
-    "bonn": Layout(bonn.write, (bonn.FOLDER,), "--start 0 --count {}", bonn.CAMERA, OUTDOORS),
-    "dycheck": Layout(dycheck.write, (dycheck.FOLDER,)),
+    "sintel": Layout(sintel.write, (sintel.IMAGES, sintel.TRUTH), lacks=AT_REST),
+    "bonn": Layout(bonn.write, (bonn.FOLDER,), "--start 0 --count {}", bonn.CAMERA, (*OUTDOORS, *AT_REST)),
+    "dycheck": Layout(dycheck.write, (dycheck.FOLDER,), lacks=AT_REST),
     "kitti": Layout(kitti.write, (kitti.DEPTH, kitti.RAW)),
     "nyu": Layout(nyu.write, (nyu.FOLDER,)),
-    "scannet": Layout(scannet.write, (scannet.FOLDER,), "--stride 1 --count {}"),
-    "tum": Layout(tum.write, (".",), "--stride 1 --count {}", tum.CAMERA, OUTDOORS),
+    "scannet": Layout(scannet.write, (scannet.FOLDER,), "--stride 1 --count {}", lacks=AT_REST),
+    "tum": Layout(tum.write, (".",), "--stride 1 --count {}", tum.CAMERA, (*OUTDOORS, *AT_REST)),
     "point_odyssey": Layout(point_odyssey.write, ("point_odyssey",)),
     "kubric": Layout(kubric.write, ("movi",)),
     "spring": Layout(spring.write, (spring.IMAGES, spring.TRUTH, spring.POSES)),

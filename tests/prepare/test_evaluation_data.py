@@ -308,7 +308,9 @@ def test_dycheck_takes_every_so_many_th_frame(exported: dict[str, list[str]], tm
     assert data.sequences[0].stems == ("0_00000", "0_00003")
     poses = data.cameras(1).camera_to_world
     assert poses is not None
-    np.testing.assert_allclose(poses, truth()[1].camera_to_world[0, [0, 3]].double().numpy(), atol=1e-6)
+    np.testing.assert_allclose(
+        poses, truth_of_layout("dycheck")[1].camera_to_world[0, [0, 3]].double().numpy(), atol=1e-6
+    )
     with pytest.raises(ValueError, match="every=0 limit=None: both must be at least 1"):
         len(loaded("dycheck", tmp_path, every=0))
 
