@@ -1,8 +1,9 @@
 """Write procedural scenes as what one downloads of a published data set: python -m prepare.procedural --layout davis
 
 So that everything from `prepare` on can be tried without a download: the tree goes to --root, and the last line says
-how to prepare it. Static scenes, which these data sets do not hold, are left out. Sequences are named procedural0000,
-procedural0001, ...
+how to prepare it. Scenes are of the kind that the data set holds: static ones (CO3D) or those in which something moves
+(all others); indoors where its depth does not reach farther; by cameras that never (RLBench) or always move (where
+poses are evaluated). Sequences are named procedural0000, procedural0001, ...
 """
 
 from __future__ import annotations
@@ -41,19 +42,34 @@ from prepare.export import (
     tum,
     waymo,
 )
+from prepare.export.geometry import FixedCamera
 
 CONF = Path(__file__).parents[1] / "conf"
+SIZE = (128, 192)  # H, W of clips, where the layout leaves it open
+MOVING = tuple(f"camera_{kind}" for kind in ("handheld", "pan", "truck", "orbit", "dolly", "follow", "track"))
+AT_REST = ("camera_static",)  # has no trajectory that can be aligned
+OUTDOORS = ("world_ground", "world_plane", "world_far")
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
     """write(clips, folder): the writer; sources: the folders below it that `prepare` is given; options: that it needs
-    besides to take all frames of such a short recording, {} being their number.
+    besides to take all frames of such a short recording, {} being their number; camera: the one that the data set's
+    images are of, if its files do not say it; lacks: kinds of worlds and cameras that it does not have (weights of
+    Difficulty); static: nothing moves in it but the camera.
     """
 
     write: Callable[[Iterable[Clip], Path], None]
     sources: tuple[str, ...]
     options: str = ""
+    camera: FixedCamera | None = None
+    lacks: tuple[str, ...] = ()
+    static: bool = False
+
+    @property
+    def has_own_scenes(self) -> bool:
+        """Whether clips of any kind and camera cannot be written in it."""
+        return bool(self.camera or self.lacks or self.static)
 
 
 LAYOUTS = {
@@ -65,19 +81,19 @@ LAYOUTS = {
     "gotmoving": Layout(gotmoving.write, ("GOT-10k/train", "masks")),
     "hoi4d": Layout(hoi4d.write, ("HOI4D_release", "HOI4D_annotations")),
     "dynamic_replica": Layout(dynamic_replica.write, ("dynamic_replica_data",)),
-    "sintel": Layout(sintel.write, (sintel.IMAGES, sintel.TRUTH)),
-    "bonn": Layout(bonn.write, (bonn.FOLDER,), "--start 0 --count {}"),
-    "dycheck": Layout(dycheck.write, (dycheck.FOLDER,)),
+    "sintel": Layout(sintel.write, (sintel.IMAGES, sintel.TRUTH), lacks=AT_REST),
+    "bonn": Layout(bonn.write, (bonn.FOLDER,), "--start 0 --count {}", bonn.CAMERA, (*OUTDOORS, *AT_REST)),
+    "dycheck": Layout(dycheck.write, (dycheck.FOLDER,), lacks=AT_REST),
     "kitti": Layout(kitti.write, (kitti.DEPTH, kitti.RAW)),
     "nyu": Layout(nyu.write, (nyu.FOLDER,)),
-    "scannet": Layout(scannet.write, (scannet.FOLDER,), "--stride 1 --count {}"),
-    "tum": Layout(tum.write, (".",), "--stride 1 --count {}"),
+    "scannet": Layout(scannet.write, (scannet.FOLDER,), "--stride 1 --count {}", lacks=AT_REST),
+    "tum": Layout(tum.write, (".",), "--stride 1 --count {}", tum.CAMERA, (*OUTDOORS, *AT_REST)),
     "point_odyssey": Layout(point_odyssey.write, ("point_odyssey",)),
     "kubric": Layout(kubric.write, ("movi",)),
     "spring": Layout(spring.write, (spring.IMAGES, spring.TRUTH, spring.POSES)),
-    "co3d": Layout(co3d.write, ("CO3D", "annotations")),
+    "co3d": Layout(co3d.write, ("CO3D", "annotations"), static=True),
     "waymo": Layout(waymo.write, ("waymo",)),
-    "rlbench": Layout(rlbench.write, ("rlbench",)),
+    "rlbench": Layout(rlbench.write, ("rlbench",), lacks=MOVING),
     "dynamicverse": Layout(dynamicverse.write, ("DynamicVerse",)),
 }
 
@@ -102,16 +118,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def scenes(options: argparse.Namespace) -> Iterator[Clip]:
-    """The clips in which something moves, with the names that they are given."""
-    shape = {name: getattr(options, name) for name in ("height", "width", "seed")} | {"num_frames": options.frames}
+    """The clips that a layout can hold, with the names that they are given."""
+    layout = LAYOUTS[options.layout]
     count = 2 * options.sequences + 1  # at most half of the clips of an option are static scenes
-    words = [f"data.eval.{name}={value}" for name, value in {**shape, "num_clips": count}.items()]
+    keys = {"num_clips": count, "num_frames": options.frames, "seed": options.seed, **_view(options)}
+    kinds = dict.fromkeys(layout.lacks, 0) | ({"static_scene_share": 1} if layout.static else {})
+    words = [f"++data.eval.{name}={value}" for name, value in keys.items()]
+    words += [f"data.difficulty.{name}={value}" for name, value in kinds.items()]
     clips: ProceduralClips = build(compose(CONF, [f"data={options.data}", *words]).data.eval)
-    moving = [index for index in range(len(clips)) if not clips.is_static_scene(index)]
-    for number, index in enumerate(moving[: options.sequences]):
+    chosen = [index for index in range(len(clips)) if clips.is_static_scene(index) == layout.static]
+    for number, index in enumerate(chosen[: options.sequences]):
         clip, name = clips[index], f"procedural{number:04d}"
         print(f"{name}: {clip.num_frames} frames", flush=True)
         yield dataclasses.replace(clip, sources=(dataclasses.replace(clip.sources[0], sequence=name),))
+
+
+def _view(options: argparse.Namespace) -> dict[str, float]:
+    """Size and field of view of the clips; a ValueError if the layout's camera has others than were asked for."""
+    camera = LAYOUTS[options.layout].camera
+    usual = SIZE if camera is None else camera.size
+    asked = options.height, options.width
+    height, width = (own if given is None else given for given, own in zip(asked, usual, strict=True))
+    if camera is None:
+        return {"height": height, "width": width}
+    if (height, width) != usual:
+        raise ValueError(
+            f"--layout {options.layout}: its images are those of a camera of {usual[0]}x{usual[1]} (height x width); "
+            "leave out --height and --width"
+        )
+    height, width = camera.rendered_size
+    return {"height": height, "width": width, "field_of_view": camera.field_of_view}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,8 +157,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--layout", required=True, choices=LAYOUTS, help="whose files to write")
     parser.add_argument("--root", required=True, type=Path, help="folder for what one would have downloaded")
     parser.add_argument("--data", default="procedural_hard", choices=["procedural_easy", "procedural_hard"])
-    for name, default in (("sequences", 4), ("frames", 12), ("height", 128), ("width", 192), ("seed", 0)):
+    for name, default in (("sequences", 4), ("frames", 12), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}")
+    for name, pixels in zip(("height", "width"), SIZE, strict=True):
+        parser.add_argument(f"--{name}", type=int, help=f"default: {pixels}, or that of the layout's own camera")
     return parser
 
 

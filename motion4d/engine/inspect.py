@@ -2,7 +2,8 @@
 
 OUTPUT/PART/NUMBER_SEQUENCE/ gets pictures, point clouds and a track video (motion4d.engine.inspection.files); the
 verdicts of all checks go to the console, findings.csv and metrics.json. PASS, WARN (look at it) or FAIL (wrong): with a
-FAIL the run ends as incomplete, and its exit status says so.
+FAIL the run ends as incomplete, and its exit status says so. A data set that is not prepared is skipped; if all are, it
+is an error.
 """
 
 from __future__ import annotations
@@ -57,23 +58,29 @@ class Inspect:
         self.runtime = runtime or Runtime()
 
     def run(self) -> dict[str, Any]:
-        """Inspect every data set; returns the contents of metrics.json. Incomplete if anything failed."""
+        """Inspect every data set; returns the contents of metrics.json.
+
+        Incomplete if anything failed; a FileNotFoundError names the prepare commands if none of the data is there.
+        """
         self.runtime.apply_threads()
         place_model(self.flow, self.runtime)
         results: dict[str, Checked] = {}
+        skipped: dict[str, str] = {}
         for name, clips in self.sets.items():
-            results.update(self._inspected(name, clips))
-        return self._written(results)
+            try:
+                indices = listed_indices(clips, self.samples)
+            except FileNotFoundError as error:
+                skipped[name] = _sentence(error)
+            except (ValueError, OSError) as error:
+                results[name] = _unreadable(error)
+            else:
+                results.update(self._inspected(name, clips, indices))
+        if not results:
+            raise FileNotFoundError(f"there is nothing to inspect: {'; '.join(skipped.values())}")
+        return self._written(results, skipped)
 
-    def _inspected(self, name: str, clips: Clips) -> Iterator[tuple[str, Checked]]:
-        """Yield what was found in samples of one data set; one that cannot be read is a finding too."""
-        try:
-            indices = spread(len(clips), self.samples)
-            if not indices:
-                raise ValueError("there are no samples in it")
-        except (ValueError, OSError) as error:
-            yield name, _unreadable(error)
-            return
+    def _inspected(self, name: str, clips: Clips, indices: Sequence[int]) -> Iterator[tuple[str, Checked]]:
+        """Yield what was found in these samples of one data set; one that cannot be read is a finding too."""
         for index in indices:
             title = f"{name}/{index}"
             try:
@@ -99,7 +106,7 @@ class Inspect:
         _log.info("%s  %s: %s", verdict, title, ", ".join(files))
         return checked
 
-    def _written(self, results: Mapping[str, Checked]) -> dict[str, Any]:
+    def _written(self, results: Mapping[str, Checked], skipped: Mapping[str, str]) -> dict[str, Any]:
         """The table, findings.csv, metrics.json; Incomplete if a sample failed."""
         verdicts = {name: overall(checked.findings) for name, checked in results.items()}
         rows = [
@@ -116,11 +123,12 @@ class Inspect:
         ]
         counts = {one.name: sum(verdict == one for verdict in verdicts.values()) for one in Verdict}
         counted = f"{len(results)} samples: " + ", ".join(f"{count} {name}" for name, count in counts.items())
-        missing = _missing(results)
-        _log.info("\n%s\n\n%s\n", aligned(rows), "\n".join([*sentences, *missing, counted]))
+        absent = [f"{name}: skipped, because it is not prepared: {reason}" for name, reason in skipped.items()]
+        _log.info("\n%s\n\n%s\n", aligned(rows), "\n".join([*sentences, *_missing(results), *absent, counted]))
         self.folder.write_table("findings", list(_lines(results)))
         summary = {
             "main": {"verdict": max(verdicts.values()).name, "samples": len(results), **counts},
+            "skipped": dict(skipped),
             "samples": {
                 name: {
                     "verdict": verdicts[name].name,
@@ -149,6 +157,16 @@ def named_sets(data: Mapping[str, Any]) -> Iterator[tuple[str, Clips]]:
             yield name, one
 
 
+def listed_indices(clips: Clips, count: int) -> list[int]:
+    """At most `count` indices, spread over a data set; a FileNotFoundError if it is not there, a ValueError if it is
+    empty.
+    """
+    indices = spread(len(clips), count)
+    if not indices:
+        raise ValueError("there are no samples in it")
+    return indices
+
+
 def first_frames(clips: Any, index: int, count: int) -> Clip:
     """At most `count` frames of a sample; a long sequence is not read beyond them where its data set can do that."""
     if hasattr(clips, "part"):
@@ -161,7 +179,11 @@ def _sequence(clip: Clip) -> str:
 
 
 def _unreadable(error: Exception) -> Checked:
-    return Checked([Finding("reading", Verdict.FAIL, " ".join(str(error).split()))], [])
+    return Checked([Finding("reading", Verdict.FAIL, _sentence(error))], [])
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _missing(results: Mapping[str, Checked]) -> list[str]:

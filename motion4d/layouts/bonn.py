@@ -29,6 +29,7 @@ from motion4d.layouts.numbered import holds_selected, selected, stamped_frames
 PREPARE = "python -m prepare.bonn --source DOWNLOADED"
 SEQUENCES = tuple(f"rgbd_bonn_{name}" for name in ("balloon2", "crowd2", "crowd3", "person_tracking2", "synchronous"))
 PER_METRE = 5000.0
+SIZE = (480, 640)  # H, W of the camera's images
 INTRINSICS = np.array([[542.822841, 0, 315.593520], [0, 542.576870, 237.756098], [0, 0, 1]])
 GROUNDTRUTH = "groundtruth_*.txt"
 

@@ -13,7 +13,7 @@ from motion4d.layouts.folders import folder_names, paired
 from motion4d.layouts.listing import listed
 from motion4d.layouts.sequence import SequenceFiles
 
-PREPARE = "python -m prepare.dynamic_replica"
+PREPARE = "python -m prepare.dynamic_replica --source DOWNLOADED"
 SPLITS = ("train", "valid", "test")
 IMAGES, MASKS = "images", "dynamic_masks"
 

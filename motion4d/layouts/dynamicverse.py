@@ -12,7 +12,7 @@ from motion4d.layouts.folders import paired
 from motion4d.layouts.listing import listed
 from motion4d.layouts.sequence import SequenceFiles
 
-PREPARE = "python -m prepare.dynamicverse"
+PREPARE = "python -m prepare.dynamicverse --source DOWNLOADED"
 IMAGES, MASKS = "rgb", "mask"
 
 

@@ -8,7 +8,7 @@ from motion4d.layouts.folders import folder_names, paired
 from motion4d.layouts.listing import listed
 from motion4d.layouts.sequence import SequenceFiles
 
-PREPARE = "python -m prepare.got10k"
+PREPARE = "python -m prepare.got10k --source DOWNLOADED"
 
 
 def got10k(root: str | Path) -> list[SequenceFiles]:

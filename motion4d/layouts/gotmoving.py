@@ -13,7 +13,7 @@ from motion4d.layouts.folders import images_in, some
 from motion4d.layouts.listing import listed
 from motion4d.layouts.sequence import SequenceFiles
 
-PREPARE = "python -m prepare.gotmoving"
+PREPARE = "python -m prepare.gotmoving --source DOWNLOADED"
 
 
 def gotmoving(root: str | Path) -> list[SequenceFiles]:

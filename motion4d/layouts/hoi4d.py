@@ -11,7 +11,7 @@ from motion4d.layouts.folders import folder_names, paired
 from motion4d.layouts.listing import listed
 from motion4d.layouts.sequence import SequenceFiles
 
-PREPARE = "python -m prepare.hoi4d"
+PREPARE = "python -m prepare.hoi4d --source DOWNLOADED"
 IMAGES, MASKS = "images", "dynamic_masks"
 
 

@@ -34,6 +34,7 @@ SEQUENCES = tuple(
     for camera in ("halfsphere", "rpy", "static", "xyz")
 )
 PER_METRE = 5000.0
+SIZE = (480, 640)  # H, W of the device's images
 INTRINSICS = np.array([[525.0, 0, 319.5], [0, 525.0, 239.5], [0, 0, 1]])
 ASSOCIATIONS, NO_DEPTH = "associations_*.txt", "-"
 

@@ -1,6 +1,7 @@
 """Bonn RGB-D Dynamic as downloaded: rgbd_bonn_dataset/SEQUENCE/{rgb,depth}/STAMP.png with their lists and poses.
 
-Poses are those of the markers, such that `corrected` gives back the clip's cameras.
+Poses are those of the markers, such that `corrected` gives back the clip's cameras. All are seen by the data set's
+camera.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ from motion4d.io.depth_files import write_depth_png
 from motion4d.io.files import write_text
 from motion4d.io.images import write_image
 from motion4d.io.tum_files import pose_numbers
-from motion4d.layouts.bonn import CAMERA_TO_MARKERS, MOCAP_AXES, PER_METRE
-from prepare.export.geometry import truth_of
+from motion4d.layouts.bonn import CAMERA_TO_MARKERS, INTRINSICS, MOCAP_AXES, PER_METRE, SIZE
+from prepare.export.geometry import FixedCamera, truth_of
 
 FOLDER = "rgbd_bonn_dataset"
+CAMERA = FixedCamera(SIZE, INTRINSICS)
 START, RATE = 1548266469.88, 30.0
 
 
 def write(clips: Iterable[Clip], folder: Path) -> None:
-    """Write the clips below `folder`; depth over 13.1 m is lost in the format."""
+    """Write clips that CAMERA can cut below `folder`; depth over 13.1 m is lost in the format."""
     for clip in clips:
-        truth = truth_of(clip)
+        truth = CAMERA.cut(truth_of(clip))
         sequence = folder / FOLDER / truth.name
         stamps = [f"{START + frame / RATE:.5f}" for frame in range(len(truth.images))]
         for stamp, picture, depth in zip(stamps, truth.images, truth.depth, strict=True):

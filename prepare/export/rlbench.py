@@ -1,4 +1,4 @@
-"""RLBench episodes as recorded: a camera that stands still has the pose of a clip's first frame."""
+"""RLBench episodes as recorded, by cameras that stand still."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ from prepare.export.geometry import truth_of
 
 
 def write(clips: Iterable[Clip], folder: Path) -> None:
-    """Write the clips below `folder`, each as the only episode of its task, seen by the front camera."""
+    """Write the clips below `folder`, each as the only episode of its task, seen by the front camera.
+
+    A ValueError if the camera of one moves, which the format cannot say.
+    """
     for clip in clips:
         truth = truth_of(clip)
+        if not np.allclose(truth.camera_to_world, truth.camera_to_world[0], atol=1e-6):
+            raise ValueError(f"{truth.name} cannot be written: its camera moves, but those of RLBench stand still")
         task = folder / "rlbench" / truth.name
         for frame, (picture, depth) in enumerate(zip(truth.images, truth.depth, strict=True)):
             write_image(task / "episode0" / frames("front") / f"{frame}.jpg", picture)

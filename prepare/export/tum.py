@@ -1,7 +1,7 @@
 """TUM RGB-D as downloaded: SEQUENCE/{rgb,depth}/STAMP.png with rgb.txt, depth.txt and groundtruth.txt.
 
 Depth is taken 12 ms after its image, the pose 3 ms. Half-way to the next image there is another pose, that of nothing
-in the clip.
+in the clip. All is seen by the data set's camera.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from motion4d.io.depth_files import write_depth_png
 from motion4d.io.files import write_text
 from motion4d.io.images import write_image
 from motion4d.io.tum_files import pose_numbers
-from motion4d.layouts.tum_dynamics import PER_METRE
-from prepare.export.geometry import truth_of
+from motion4d.layouts.tum_dynamics import INTRINSICS, PER_METRE, SIZE
+from prepare.export.geometry import FixedCamera, truth_of
 
+CAMERA = FixedCamera(SIZE, INTRINSICS)
 START, RATE = 1341846313.0, 30.0
 ELSEWHERE = (9, 9, 9, 0, 0, 0, 1)
 DEPTH_LATER, POSE_LATER = 0.012, 0.003
 
 
 def write(clips: Iterable[Clip], folder: Path) -> None:
-    """Write the clips below `folder`; depth over 13.1 m is lost in the format."""
+    """Write clips that CAMERA can cut below `folder`; depth over 13.1 m is lost in the format."""
     for clip in clips:
-        truth = truth_of(clip)
+        truth = CAMERA.cut(truth_of(clip))
         sequence = folder / truth.name
         stamps = START + np.arange(len(truth.images)) / RATE
         colour, depth = (

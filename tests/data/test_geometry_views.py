@@ -43,7 +43,7 @@ class Hill:
 
 def test_every_view_is_of_one_rigid_world() -> None:
     views = GeometryViews(Hill(), num_frames=3, largest_step=4, colour=0.0)
-    seen = set()
+    seen, compared = set(), 0
     for number in range(30):
         torch.manual_seed(number)
         view = views[number % 2]
@@ -60,11 +60,13 @@ def test_every_view_is_of_one_rigid_world() -> None:
         pixel = project(moved, view.intrinsics[:, 1])[0, 10, 16].round().long()
         if 0 <= pixel[0] < 32 and 0 <= pixel[1] < 20:
             assert view.depth[0, 1, pixel[1], pixel[0]] == pytest.approx(moved[0, 10, 16, 2].item(), rel=0.05)
+            compared += 1
         true = Hill()[number % 2].camera_to_world
         heights = [int((true[0, :, 1, 3] - y).abs().argmin()) for y in view.camera_to_world[0, :, 1, 3]]
         steps = {heights[1] - heights[0], heights[2] - heights[1]}
         assert len(steps) == 1
         seen.add((slope, *steps))
+    assert compared > 20
     assert {slope for slope, _ in seen} == {-1, 1}
     assert {step for _, step in seen} == {-4, -3, -2, -1, 1, 2, 3, 4}
 

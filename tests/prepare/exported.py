@@ -12,13 +12,27 @@ from prepare.command import run
 from prepare.dataset import Dataset
 
 DATASETS = {dataset.name: dataset for dataset in (d.DATASET for d in (davis, davis_moving, fbms, segtrack))}
-ARGUMENTS = ["--sequences", "2", "--frames", "7", "--height", "32", "--width", "48", "--data", "procedural_easy"]
+CLIPS = ["--sequences", "2", "--frames", "7", "--data", "procedural_easy"]
+ARGUMENTS = [*CLIPS, "--height", "32", "--width", "48"]
 
 
 @cache
 def truth() -> list[Clip]:
     """The clips that are exported."""
-    options = procedural._parser().parse_args(["--layout", "davis", "--root", "unused", *ARGUMENTS])
+    return _scenes("davis", ARGUMENTS)
+
+
+@cache
+def truth_of_layout(name: str) -> list[Clip]:
+    """The clips that are exported in a layout of depth and cameras, which may need scenes of its own."""
+    layout = procedural.LAYOUTS[name]
+    if not layout.has_own_scenes:
+        return truth()
+    return _scenes(name, CLIPS if layout.camera else ARGUMENTS)
+
+
+def _scenes(name: str, arguments: Sequence[str]) -> list[Clip]:
+    options = procedural._parser().parse_args(["--layout", name, "--root", "unused", *arguments])
     return list(procedural.scenes(options))
 
 

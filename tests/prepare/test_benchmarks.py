@@ -7,8 +7,6 @@ import dataclasses
 import hashlib
 import os
 import shutil
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -300,12 +298,6 @@ def test_download(downloads: dict[str, list[str]], tmp_path: Path, capsys: pytes
         assert run(gone, [*arguments[:-1], str(tmp_path / "gone")]) == 1
         assert "answers 404" in capsys.readouterr().err
     assert len(loaded("segtrack", tmp_path / "root")) == 2
-
-
-def test_it_works_without_torch() -> None:
-    names = ", ".join(f"prepare.{name}" for name in NAMES)
-    code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +19,7 @@ from motion4d.data.sampling import BatchShape
 from motion4d.geometry.poses import relative_to_first
 from prepare.command import run
 from prepare.procedural import LAYOUTS
-from tests.prepare.exported import prepare, truth
+from tests.prepare.exported import prepare, truth, truth_of_layout
 
 ROOT = Path(__file__).parents[2]
 FRAMES, SIZE = 7, (32, 48)
@@ -30,8 +28,8 @@ FRAMES, SIZE = 7, (32, 48)
 @dataclass(frozen=True)
 class Expected:
     """What a format changes. relative, absolute: error of depth; image_error: mean; unseen: share of the pixels that
-    lose their depth, besides those deeper than `deepest` (None: many); static: one pose, the first one, serves all;
-    own_world: poses are those of the clip in another world.
+    lose their depth, besides those deeper than `deepest` (None: many); own_world: poses are those of the clip in
+    another world.
     """
 
     relative: float = 0.0
@@ -39,7 +37,6 @@ class Expected:
     image_error: float = 0.03  # JPEG
     unseen: float | None = 0.0
     deepest: float = 1e9
-    static: bool = False
     own_world: bool = False
 
 
@@ -49,7 +46,7 @@ SETS = {
     "spring": Expected(relative=1e-6, image_error=0.003),
     "dynamic_replica": Expected(relative=2**-11, image_error=0.003),
     "co3d": Expected(relative=2**-11, unseen=1 / 32 / 48),
-    "rlbench": Expected(static=True),
+    "rlbench": Expected(),
     "waymo": Expected(relative=1e-4, unseen=None, own_world=True),
 }
 NAMES = sorted(name for name in SETS if name != "spring" or find_spec("h5py"))
@@ -65,7 +62,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if name == "spring":
             pytest.importorskip("h5py")
         dataset, official = importlib.import_module(f"prepare.{name}").DATASET, root / "official" / name
-        LAYOUTS[name].write(truth(), official)
+        LAYOUTS[name].write(truth_of_layout(name), official)
         assert prepare(dataset, [official / source for source in LAYOUTS[name].sources], root / name) == 0
         assert run(dataset, ["--check", "--partial", "--root", str(root / name)]) == 0
     return root
@@ -90,7 +87,7 @@ def test_what_was_exported_comes_back(prepared: Path, name: str) -> None:
         words += [one_clip, "~data.train.windows.least"]
     clips, expected = configured(prepared, name, *PLAIN, *words), SETS[name]
     assert len(clips) == 2
-    for index, original in enumerate(truth()):
+    for index, original in enumerate(truth_of_layout(name)):
         clip = whole(clips, index)
         assert clip.sources[0].dataset == name
         assert f"procedural{index:04d}" in clip.sources[0].sequence
@@ -100,7 +97,7 @@ def test_what_was_exported_comes_back(prepared: Path, name: str) -> None:
         assert poses is not None
         assert clip.camera_to_world is not None
         found = relative_to_first(clip.camera_to_world) if expected.own_world else clip.camera_to_world
-        assert torch.allclose(found, poses[:, :1] if expected.static else poses, atol=1e-6)
+        assert torch.allclose(found, poses, atol=1e-6)
         assert torch.allclose(clip.intrinsics, original.intrinsics, atol=1e-4)
 
 
@@ -173,10 +170,9 @@ def test_a_missing_and_a_broken_file(
         victim.write_bytes(content)
 
 
-def test_it_works_without_torch() -> None:
-    names = ", ".join(f"prepare.{name}" for name in NAMES if name != "dynamic_replica")
-    code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+def test_a_camera_that_moves_is_no_camera_of_rlbench(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="its camera moves, but those of RLBench stand still"):
+        LAYOUTS["rlbench"].write(truth(), tmp_path)
 
 
 @pytest.mark.skipif(find_spec("h5py") is None, reason="needs h5py")

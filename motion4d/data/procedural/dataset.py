@@ -26,7 +26,8 @@ VERSION = 1  # of the renderer: raised by whoever changes what a sample looks li
 class ProceduralClips:
     """`num_clips` random clips; clips of an evenly spread share are static scenes under a moving camera.
 
-    Their sequence names end in "static_scene".
+    Their sequence names end in "static_scene". field_of_view: the horizontal one of all cameras, in degrees; None: each
+    clip has its own.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class ProceduralClips:
         seed: int = 0,
         difficulty: Difficulty | None = None,
         name: str = "procedural",
+        field_of_view: float | None = None,
     ) -> None:
         if min(num_clips, num_frames, height, width) < 1:
             raise ValueError(
@@ -49,6 +51,7 @@ class ProceduralClips:
         self.seed = seed
         self.difficulty = difficulty or Difficulty()
         self.name = name
+        self.field_of_view = field_of_view
 
     def __len__(self) -> int:
         return self.num_clips
@@ -56,7 +59,8 @@ class ProceduralClips:
     @property
     def identity(self) -> str:
         """Text that differs whenever the clips do; the number of clips does not change any of them."""
-        return f"{self.name} {VERSION} {self.seed} {self.shape} {self.difficulty}"
+        lens = "" if self.field_of_view is None else f" {self.field_of_view} degrees"
+        return f"{self.name} {VERSION} {self.seed} {self.shape} {self.difficulty}{lens}"
 
     def __getitem__(self, index: int) -> Clip:
         """Clip `index`, B = 1."""
@@ -77,7 +81,8 @@ class ProceduralClips:
         if not 0 <= index < self.num_clips:
             raise IndexError(f"clip {index} of {self.num_clips}")
         rng = np.random.default_rng([self.seed, index, attempt])
-        return scenes.sample(rng, self.difficulty, self.shape, static_scene=self.is_static_scene(index))
+        is_static = self.is_static_scene(index)
+        return scenes.sample(rng, self.difficulty, self.shape, static_scene=is_static, field_of_view=self.field_of_view)
 
     def _render(self, scenery: Scenery, index: int) -> Clip:
         num_frames, height, width = self.shape

@@ -23,9 +23,21 @@ from motion4d.data.procedural.worlds import Paint, Site, Stage, World
 Array = NDArray[np.float64]
 
 
-def sample(rng: Generator, difficulty: Difficulty, size: tuple[int, int, int], *, static_scene: bool) -> Scenery:
-    """A scene of (num_frames, height, width); in a static scene only the camera moves."""
-    frame = Frame(*size, focal=size[2] / 2 / np.tan(np.radians(uniform(rng, (38, 72))) / 2))
+def sample(
+    rng: Generator,
+    difficulty: Difficulty,
+    size: tuple[int, int, int],
+    *,
+    static_scene: bool,
+    field_of_view: float | None = None,
+) -> Scenery:
+    """A scene of (num_frames, height, width); in a static scene only the camera moves.
+
+    field_of_view: the horizontal one in degrees; None: a random one.
+    """
+    drawn = uniform(rng, (38, 72))  # also where it is not used, so that the rest of the scene is the same
+    angle = drawn if field_of_view is None else field_of_view
+    frame = Frame(*size, focal=size[2] / 2 / np.tan(np.radians(angle) / 2))
     focus = uniform(rng, (3.0, 6.0))
     stage = worlds.plan(rng, _world(rng, difficulty), focus)
     setting = Setting(difficulty, frame, stage, focus)
