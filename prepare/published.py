@@ -75,6 +75,13 @@ FILES = {
             licence="CC BY-NC-SA 4.0: for non-commercial use only, derivatives under the same terms.",
         ),
         Published(
+            name="dust3r",
+            title="DUSt3R, ViT-Large encoder, 512 dpt (Wang et al., 2024): what MonST3R's training starts from",
+            url="https://download.europe.naverlabs.com/ComputerVision/DUSt3R/DUSt3R_ViTLarge_BaseDecoder_512_dpt.pth",
+            size="2.3 GB",
+            licence="CC BY-NC-SA 4.0: for non-commercial use only, derivatives under the same terms.",
+        ),
+        Published(
             name="raft",
             title="RAFT large, C_T_SKHT_V2 (Teed and Deng, 2020; trained by torchvision)",
             url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth",

@@ -17,11 +17,14 @@ CONF = Path(__file__).parents[1] / "conf"
 
 # What users type. A new name here is a promise; removing one breaks somebody's command.
 GROUPS = [
+    "alignment",
     "backbone",
     "data",
+    "dynamics",
     "evaluation",
     "experiment",
     "flow",
+    "graph",
     "hydra",
     "loss",
     "model",
@@ -34,9 +37,9 @@ GROUPS = [
     "tracker",
 ]
 KEYS = [
-    *("backbone", "baselines", "checkpoint", "data", "evaluation", "flow", "input", "loss", "model", "name"),
-    *("optimizer", "output", "paths", "pretrained", "refine", "resume", "runtime", "scheduler", "seed", "task"),
-    *("threshold", "tracker", "training", "window"),
+    *("alignment", "backbone", "baselines", "checkpoint", "data", "dynamics", "evaluation", "flow", "graph", "input"),
+    *("loss", "model", "name", "optimizer", "output", "paths", "pretrained", "refine", "resume", "runtime"),
+    *("scheduler", "seed", "task", "threshold", "tracker", "training", "window"),
 ]
 
 
@@ -50,8 +53,11 @@ ALL = [(group, option) for group in GROUPS if group not in ("experiment", "hydra
 # options that stand on one particular network
 PARTNERS = {
     ("model", "geomotion"): ["backbone=pi3"],
+    ("model", "monst3r"): ["backbone=monst3r"],
+    ("model", "pairs_small"): ["backbone=monst3r_small"],
     ("model", "page4d"): ["backbone=page4d"],
     ("model", "page4d_small"): ["backbone=page4d_conv"],
+    ("model", "pairs"): ["backbone=monst3r_small"],
 }
 
 
@@ -190,6 +196,24 @@ def test_published_recipe_of_page4d() -> None:
     assert {name.split(".")[3] for name, _ in trained if "_blocks" in name} == {str(layer) for layer in range(10, 20)}
     sizes = [len(group["params"]) for group in built_without_memory(config.optimizer)(trained).param_groups]
     assert sum(sizes) == len(trained)
+
+
+def test_published_recipe_of_monst3r() -> None:
+    config = composed("+experiment=monst3r_paper")
+    optimizer, training = config.optimizer.optimizer, config.training
+    assert (optimizer.lr, list(optimizer.betas), optimizer.weight_decay) == (5e-5, [0.9, 0.95], 0.05)
+    assert (config.scheduler.warmup, optimizer.lr * config.scheduler.final) == (3, pytest.approx(1e-6))
+    assert (training.epochs, training.batch_size * training.accumulation * 2, training.clip_norm) == (50, 32, None)
+    terms = config.loss.terms
+    assert [terms[name].alpha for name, weight in config.loss.weights.items() if weight] == [0.2, 0.2]
+    task = built_without_memory(config.task)
+    trained = [(name, p) for name, p in task.model.named_parameters() if p.requires_grad]
+    idle = 2 * 2 * (256 * 256 * 9 + 256)  # of the fusions that never run, counted as trained in the published code
+    assert sum(p.numel() for _, p in trained) == 268_073_608 - idle
+    criterion = task.evaluation.evaluation.space
+    assert criterion.shift_invariant
+    assert criterion.scale_invariant
+    assert criterion.true_scale
 
 
 @pytest.mark.parametrize("target", ["os.system", "torch.load", "torch.hub.load", "subprocess.run"])

@@ -13,18 +13,24 @@ MonST3R says about motion. Module attributes are the published checkpoint keys (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from motion4d.backbones.pairs import EncodedFrames, PairBackbone, PairPointmaps
+from motion4d.backbones.monst3r_weights import settings_of, stored_once
+from motion4d.backbones.pairs import EncodedFrames, PairBackbone, PairPointmaps, WatchAttention
 from motion4d.clip import check_shape
+from motion4d.io.weights import WeightsError, load_strict, read_state_dict, recognise
+from motion4d.layers.attention import Attend, attend_plainly
 from motion4d.layers.block import Block
 from motion4d.layers.cross_block import CrossBlock
 from motion4d.layers.dust3r_dpt import Dust3rDpt
+from motion4d.layers.key_attention import KeyAttention
 from motion4d.layers.rope import Rotary, grid_rotary
 from motion4d.layers.vit import PatchEmbed
 
@@ -101,6 +107,20 @@ class Monst3r(PairBackbone):
         self.downstream_head1 = head()
         self.downstream_head2 = head()
 
+    @classmethod
+    def from_file(cls, path: str | Path, **settings: Any) -> Self:
+        """The network that fits a published file, with its weights; `settings` go to the constructor as well."""
+        state = stored_once(read_state_dict(path))
+        if recognise(state) != "MonST3R":
+            raise WeightsError(f"{path} is not a MonST3R or DUSt3R checkpoint; it looks like {recognise(state)}")
+        network = cls(**(settings_of({name: tensor.shape for name, tensor in state.items()}) | settings))
+        load_strict(network, state, source=path, assign=True)
+        return network
+
+    def load_weights(self, path: str | Path) -> None:
+        """Load a published file strictly, whichever of the two formats it has."""
+        load_strict(self, stored_once(read_state_dict(path)), source=path)
+
     def encode(self, images: Tensor) -> EncodedFrames:
         """Images [N, 3, H, W] in [0, 1] -> normalised encoder tokens; `frames_at_once` frames at a time."""
         sizes = check_shape("images", images, "N 3 H W")
@@ -124,36 +144,93 @@ class Monst3r(PairBackbone):
 
         Without gradients the answers are written into memory of the type `storage`, reserved once.
         """
-        if not pairs:
-            raise ValueError("there are no pairs to decode")
-        parts = (pairs[start : start + self.pairs_at_once] for start in range(0, len(pairs), self.pairs_at_once))
-        answers = (
-            self.pointmaps(frames.take([i for i, _ in part]), frames.take([j for _, j in part])) for part in parts
-        )
+        answers = (self.pointmaps(first, second) for _, first, second in self._parts(frames, pairs))
         if torch.is_grad_enabled():
             kept = list(answers)
             return PairPointmaps(*(torch.cat(field) for field in zip(*map(_fields, kept), strict=True)))
         return self._stored(answers, len(pairs))
 
+    @torch.no_grad()
+    def decode_watched(
+        self,
+        frames: EncodedFrames,
+        pairs: Sequence[tuple[int, int]],
+        watch: WatchAttention,
+        *,
+        moving: Tensor | None = None,
+    ) -> PairPointmaps:
+        """As `decode`, with the attention across shown and changed (motion4d.backbones.pairs)."""
+        answers = (self._maps(*part) for part in self._watched(frames, pairs, watch, moving))
+        return self._stored(answers, len(pairs))
+
+    @torch.no_grad()
+    def watch_attention(
+        self,
+        frames: EncodedFrames,
+        pairs: Sequence[tuple[int, int]],
+        watch: WatchAttention,
+        *,
+        moving: Tensor | None = None,
+    ) -> None:
+        """The decoders alone; `pairs_at_once` pairs at a time."""
+        for _ in self._watched(frames, pairs, watch, moving):
+            pass
+
     def pointmaps(self, first: EncodedFrames, second: EncodedFrames) -> PairPointmaps:
         """Row k of `first` paired with row k of `second`, all at once; the two may differ in size."""
-        decoded = self.decode_tokens(first, second)
-        device = first.tokens.device.type
-        with torch.autocast(device, enabled=False):  # the heads' answers are never rounded to half precision
-            points_first, confidence_first = _activate(self.downstream_head1(decoded.first, first.grid))
-            points_second, confidence_second = _activate(self.downstream_head2(decoded.second, second.grid))
+        return self._maps(self.decode_tokens(first, second), first.grid, second.grid)
+
+    def _maps(self, decoded: DecodedPair, grid: tuple[int, int], other_grid: tuple[int, int]) -> PairPointmaps:
+        with torch.autocast(decoded.first[0].device.type, enabled=False):  # answers are never rounded to half precision
+            points_first, confidence_first = _activate(self.downstream_head1(decoded.first, grid))
+            points_second, confidence_second = _activate(self.downstream_head2(decoded.second, other_grid))
         return PairPointmaps(points_first, confidence_first, points_second, confidence_second)
 
-    def decode_tokens(self, first: EncodedFrames, second: EncodedFrames) -> DecodedPair:
-        """Row k of `first` paired with row k of `second`: the token lists that the heads read."""
+    def _watched(
+        self,
+        frames: EncodedFrames,
+        pairs: Sequence[tuple[int, int]],
+        watch: WatchAttention,
+        moving: Tensor | None,
+    ) -> Iterator[tuple[DecodedPair, tuple[int, int], tuple[int, int]]]:
+        """Decoded tokens of some pairs after the other, each part after `watch` has seen its attention."""
+        tokens = None if moving is None else moving.flatten(1)
+        for part, first, second in self._parts(frames, pairs):
+            across, back = KeyAttention(), KeyAttention()
+            if tokens is not None:
+                across.moving_queries, across.moving_keys = (tokens[[pair[side] for pair in part]] for side in (0, 1))
+            decoded = self.decode_tokens(first, second, across, back)
+            watch(part, across.maps(second.grid), back.maps(first.grid))
+            yield decoded, first.grid, second.grid
+
+    def _parts(
+        self, frames: EncodedFrames, pairs: Sequence[tuple[int, int]]
+    ) -> Iterator[tuple[Sequence[tuple[int, int]], EncodedFrames, EncodedFrames]]:
+        if not pairs:
+            raise ValueError("there are no pairs to decode")
+        for start in range(0, len(pairs), self.pairs_at_once):
+            part = pairs[start : start + self.pairs_at_once]
+            yield part, frames.take([i for i, _ in part]), frames.take([j for _, j in part])
+
+    def decode_tokens(
+        self,
+        first: EncodedFrames,
+        second: EncodedFrames,
+        attend: Attend = attend_plainly,
+        attend_back: Attend = attend_plainly,
+    ) -> DecodedPair:
+        """Row k of `first` paired with row k of `second`: the token lists that the heads read.
+
+        attend: how the first decoder looks at the second image; attend_back: the other way round.
+        """
         rotary_first = self._rotary(first.grid, self._rotary_dims[1], first.tokens)
         rotary_second = self._rotary(second.grid, self._rotary_dims[1], first.tokens)
         lists = DecodedPair([first.tokens], [second.tokens])
         one, other = self.decoder_embed(first.tokens), self.decoder_embed(second.tokens)
         for block, block2 in zip(self.dec_blocks, self.dec_blocks2, strict=True):
             one, other = (
-                block(one, other, rotary_first, rotary_second),
-                block2(other, one, rotary_second, rotary_first),
+                block(one, other, rotary_first, rotary_second, attend),
+                block2(other, one, rotary_second, rotary_first, attend_back),
             )
             lists.first.append(one)
             lists.second.append(other)

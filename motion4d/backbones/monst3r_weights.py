@@ -9,32 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from motion4d.backbones.monst3r import Monst3r
-from motion4d.io.weights import WeightsError, load_strict, read_state_dict, recognise
-
 HEAD_DIM = 64  # of every released model; the number of heads does not show in the weights
 _SECOND_NAME = re.compile(r"\.scratch\.layer_rn\.\d+\.")  # layer_rn.K is layer{K+1}_rn again
 _UNUSED = ("mask_token",)
-
-
-def load_weights(network: Monst3r, path: str | Path) -> None:
-    """Load a published file into `network` strictly, whichever of the two formats it has."""
-    load_strict(network, stored_once(read_state_dict(path)), source=path)
-
-
-def network_for(path: str | Path, **settings: Any) -> Monst3r:
-    """The network that fits a published file, with its weights; `settings` go to the constructor as well."""
-    state = stored_once(read_state_dict(path))
-    if recognise(state) != "MonST3R":
-        raise WeightsError(f"{path} is not a MonST3R or DUSt3R checkpoint; it looks like {recognise(state)}")
-    network = Monst3r(**(settings_of({name: tensor.shape for name, tensor in state.items()}) | settings))
-    load_strict(network, state, source=path, assign=True)
-    return network
 
 
 def stored_once(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

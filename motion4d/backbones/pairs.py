@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from motion4d.backbones.base import CapabilityError
 from motion4d.clip import Noun
+
+# some pairs (i, j); how much image i looks at every token of j, and j at those of i, both [P, h, w, layers * heads]
+WatchAttention = Callable[[Sequence[tuple[int, int]], Tensor, Tensor], None]
 
 
 @dataclass
@@ -56,3 +60,36 @@ class PairBackbone(nn.Module):
     def decode(self, frames: EncodedFrames, pairs: Sequence[tuple[int, int]]) -> PairPointmaps:
         """The pointmaps of the ordered pairs (i, j) of `frames`."""
         raise NotImplementedError
+
+    def decode_watched(
+        self,
+        frames: EncodedFrames,
+        pairs: Sequence[tuple[int, int]],
+        watch: WatchAttention,
+        *,
+        moving: Tensor | None = None,
+    ) -> PairPointmaps:
+        """As `decode`; `watch` gets the attention across, before the softmax and averaged over the queries.
+
+        moving [N, h, w] bool: the first image's static tokens do not read the second one's moving tokens. A
+        CapabilityError if the two images of a pair do not attend to each other.
+        """
+        raise _no_attention(self)
+
+    def watch_attention(
+        self,
+        frames: EncodedFrames,
+        pairs: Sequence[tuple[int, int]],
+        watch: WatchAttention,
+        *,
+        moving: Tensor | None = None,
+    ) -> None:
+        """As `decode_watched`, without the pointmaps, which costs less."""
+        raise _no_attention(self)
+
+
+def _no_attention(backbone: PairBackbone) -> CapabilityError:
+    return CapabilityError(
+        f"{type(backbone).__name__} does not let the two images of a pair look at each other in a way that shows what "
+        "moves: choose another dynamics (dynamics=flow), or a backbone that does (backbone=monst3r)"
+    )

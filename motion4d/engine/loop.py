@@ -73,8 +73,8 @@ class Loop:
         self.clips = SeededClips(clips, seed)
         self.model = self.accelerator.prepare(model)
         self.optimizer = self.accelerator.prepare(optimizer(named))
-        self.schedules = schedules_of(optimizer, scheduler)
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.schedules = schedules_of(optimizer, scheduler, len(self.base_rates))
         seed_everything(seed + self.accelerator.process_index)  # ranks must not share their dropout
         self.ema = training.ema
         if self.ema is not None:

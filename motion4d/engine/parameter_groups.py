@@ -50,10 +50,29 @@ class ByName:
         return self.optimizer([{"params": part, **self.groups[label].settings} for label, part in parts.items()])
 
 
-def schedules_of(optimizer: Any, scheduler: Schedule) -> list[Schedule]:
-    """One schedule per parameter group of what `optimizer` makes; `scheduler` is that of groups without their own."""
+class DecayMatrices:
+    """An optimizer with weight decay for matrices only: biases and norms, parameters of one axis, have none.
+
+    optimizer: parameter groups -> Optimizer, in config a `_partial_` with the settings of both groups.
+    """
+
+    def __init__(self, optimizer: Callable[[list[dict[str, Any]]], Optimizer]) -> None:
+        self.optimizer = optimizer
+
+    def __call__(self, named: Named) -> Optimizer:
+        """The optimizer of these parameters: a group with weight decay and one without, where they are not empty."""
+        matrices = [(name, parameter) for name, parameter in named if parameter.ndim > 1]
+        vectors = [(name, parameter) for name, parameter in named if parameter.ndim <= 1]
+        groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+        return self.optimizer([group for group in groups if group["params"]])
+
+
+def schedules_of(optimizer: Any, scheduler: Schedule, groups: int) -> list[Schedule]:
+    """One schedule for each of the parameter `groups` of what `optimizer` made; `scheduler`: of those without their
+    own.
+    """
     if not isinstance(optimizer, ByName):
-        return [scheduler]
+        return [scheduler] * groups
     return [group.scheduler or scheduler for group in optimizer.groups.values()]
 
 

@@ -15,7 +15,7 @@ heads:
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -24,12 +24,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from motion4d.clip import Scene
 from motion4d.engine.collection import identity, opened, run_sequences
 from motion4d.engine.errors import explained_memory
 from motion4d.engine.reconstruction_results import SceneFiles, SceneWriter, finished_scene
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.scene_tracks import describe_tracker, prepare_tracker, track_source
-from motion4d.engine.segment import describe_model, place_model, prepare_inference
+from motion4d.engine.segment import describe_model, origin, place_model, prepare_inference
 from motion4d.engine.shipped import SHIPPED_GEOMETRY_WINDOW, shipped_geometry_model
 from motion4d.engine.stopwatch import Stopwatch, log_progress
 from motion4d.engine.weights import load_task_weights, needs_weights
@@ -126,7 +127,8 @@ class Reconstruct:
         folder = self.output / source.folder
         writer = SceneWriter(folder, self.files, frame_rate=source.frame_rate)
         with writer:
-            stream = self.stream(source, watch, writer)
+            scenes: list[dict[str, Any]] = []  # of the windows, where something was optimised
+            stream = self.stream(source, watch, writer, lambda scene: scenes.extend(_optimised(scene)))
             count = 0
             for name, frame in zip(frame_names(source), log_progress(stream, source.name, source.length), strict=False):
                 with watch.stage("writing"):
@@ -136,11 +138,20 @@ class Reconstruct:
             title, images = _title(source, count), list(islice(image_names(source), count))
             tracks = self._follow_points(source, writer, watch)
             with watch.stage("writing"):
-                done = writer.finish(title, images, self._summary(source, count, watch) | tracks)
+                done = writer.finish(title, images, self._summary(source, count, watch, scenes) | tracks)
         _log.info("%s: %s, %d points, path of %.4g units", folder, title, done["points"], done["path_length"])
 
-    def stream(self, source: FrameSource, watch: Stopwatch, writer: SceneWriter | None = None) -> Iterator[PlacedFrame]:
-        """Yield every frame's geometry; the images go to the writer as they are read, if it wants them."""
+    def stream(
+        self,
+        source: FrameSource,
+        watch: Stopwatch,
+        writer: SceneWriter | None = None,
+        note: Callable[[Scene], None] = lambda scene: None,
+    ) -> Iterator[PlacedFrame]:
+        """Yield every frame's geometry; the images go to the writer as they are read, if it wants them.
+
+        note: is shown every window's scene.
+        """
 
         def frames() -> Iterator[Tensor]:
             for name, image in zip(image_names(source), watch.each("reading", source), strict=False):
@@ -155,6 +166,8 @@ class Reconstruct:
             overlap=self.window.overlap,
             device=self.runtime.torch_device,
             autocast=self.runtime.autocast,
+            source=origin(source),
+            note=note,
         )
         with explained_memory(self._memory_advice(source)):
             yield from watch.each("model", placed)
@@ -179,7 +192,7 @@ class Reconstruct:
             )
         if self.window.interleave != 1:
             raise ValueError("window.interleave is for motion masks; a reconstruction takes the frames as they come")
-        reconstruction_heads(self.model.backbone.available_heads)
+        reconstruction_heads(self.model.available_heads)
 
     def _load_weights(self) -> None:
         default = "none" if self.pretrained else "shipped"
@@ -216,7 +229,9 @@ class Reconstruct:
             "tracker": None if self.tracker is None else describe_tracker(self.tracker),
         }
 
-    def _summary(self, source: FrameSource, count: int, watch: Stopwatch) -> dict[str, Any]:
+    def _summary(
+        self, source: FrameSource, count: int, watch: Stopwatch, scenes: list[dict[str, Any]]
+    ) -> dict[str, Any]:
         height, width = source.size
         warnings = [] if count > 1 else ["a single frame has no camera path, and its depth is a guess from one view"]
         for warning in warnings:
@@ -230,6 +245,7 @@ class Reconstruct:
             "checkpoint": self.checkpoint,
             "seconds": watch.seconds(),
             "warnings": warnings,
+            **({"optimised": scenes} if scenes else {}),
             "settings": self._settings(source),
         }
 
@@ -286,6 +302,12 @@ def image_names(source: FrameSource) -> Iterator[str]:
     return (
         f"{name}{suffix}" for name, suffix in zip(frame_names(source), chain(suffixes, repeat(".png")), strict=False)
     )
+
+
+def _optimised(scene: Scene) -> list[dict[str, Any]]:
+    """What the summary says of a window that was optimised."""
+    free = list(scene.optimised)
+    return [{"free": free, "losses": {name: round(value, 9) for name, value in scene.losses.items()}}] if free else []
 
 
 def _title(source: FrameSource, count: int) -> str:

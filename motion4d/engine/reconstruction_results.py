@@ -11,8 +11,11 @@
     depth.npz            on request: z per frame, float32
     depth_intrinsics.txt on request: as intrinsics.txt, for depth at the network's size
     depth.mp4            one colour scale for all frames, near is bright
-    contact_sheet.png    up to 8 frames: image, depth, confidence
+    motion_masks/NAME.png if the model says what moves: 255 moves, at the video's own size
+    contact_sheet.png    up to 8 frames: image, depth, confidence, and what moves
     camera_path.png      where the camera went
+    preview.mp4          per frame: the image with what moves, its depth, and the scene from outside
+    monst3r/             on request: the files of MonST3R's demo (motion4d.engine.monst3r_files)
     tracks.npz, .mp4     with a tracker: points followed in the images and in the world (motion4d.engine.scene_tracks)
     summary.json         what was done and found; written last, so that it marks a sequence as finished
 
@@ -21,6 +24,7 @@ The world is the first camera's frame (x right, y down, z forward).
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,13 +36,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from motion4d.engine.monst3r_files import Monst3rFolder
 from motion4d.engine.result_folder import ResultFolder, read_finished
 from motion4d.engine.scene_depth import DepthFiles, WaitingDepth
+from motion4d.engine.scene_preview import ScenePreview
 from motion4d.engine.scene_tracks import Piece, lifted, write_tracks
 from motion4d.io.colmap import write_colmap
 from motion4d.io.files import write_text
 from motion4d.io.glb import LINES, POINTS, Shape, write_glb
 from motion4d.io.images import write_image
+from motion4d.io.masks import write_mask
 from motion4d.io.ply import PointCloud, write_ply
 from motion4d.io.tum_files import write_poses
 from motion4d.reconstruct.cloud import CloudSample, PointFilter
@@ -46,12 +53,14 @@ from motion4d.reconstruct.feed_forward import PlacedFrame
 from motion4d.viz.camera_path import camera_path, frusta
 from motion4d.viz.colours import heat
 from motion4d.viz.grid import picture_grid
+from motion4d.viz.overlay import overlay
 from motion4d.viz.sheet import EvenPicker
 
 _MARK = "motion4d reconstruction"
 _RESULTS = (
     *("points.ply", "scene.glb", "trajectory.txt", "intrinsics.txt", "colmap", "frames", "depth", "depth.npz"),
     *("depth_intrinsics.txt", "depth.mp4", "contact_sheet.png", "camera_path.png", "tracks.npz", "tracks.mp4"),
+    *("motion_masks", "preview.mp4", "monst3r"),
 )
 _DEFAULT_RATE = 24.0  # of a depth video whose frames carry no time
 _DRAWN = 60_000  # points in the picture of the camera's path
@@ -59,7 +68,8 @@ _DRAWN = 60_000  # points in the picture of the camera's path
 
 @dataclass(frozen=True)
 class SceneFiles:
-    """What is written. points: which pixels become points; frames: whether the images are written too.
+    """What is written. points: which pixels become points; frames: whether the images are written too; monst3r: whether
+    the files of MonST3R's demo are.
 
     colmap_points: points in points3D.txt at most; track_grid: points a side of those that a tracker follows.
     """
@@ -69,6 +79,7 @@ class SceneFiles:
     frames: bool = False
     colmap_points: int = 100_000
     track_grid: int = 16
+    monst3r: bool = False
 
     def __post_init__(self) -> None:
         if self.track_grid < 1:
@@ -89,6 +100,9 @@ class SceneWriter:
         self._depth = WaitingDepth(self._hidden / "waiting", files.depth)
         self._cameras: list[tuple[Tensor, Tensor, Tensor]] = []  # pose, intrinsics of the video and of the network
         self._picker: EvenPicker[_Thumbnail] = EvenPicker()
+        self._preview = ScenePreview(self._hidden / "preview")
+        self._published = Monst3rFolder(self._hidden / "monst3r") if files.monst3r else None
+        self._moving: list[float] = []  # share of the pixels of every frame that move, if anyone knows
         self._last: PlacedFrame
 
     def __enter__(self) -> Self:
@@ -110,7 +124,16 @@ class SceneWriter:
         image = (frame.image.permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8)
         keep = self.files.points.keep(frame)
         self.cloud.add(frame.points_world[keep], image[keep])
-        self._picker.offer(len(self._cameras), lambda: _Thumbnail(name, image.numpy(), frame.confidence.numpy()))
+        self._preview.add(frame, image.numpy(), keep)
+        if self._published is not None:
+            self._published.add(frame, image.numpy())
+        moving = None if frame.moving is None else frame.moving.numpy()
+        if frame.moving is not None:
+            self._moving.append(float(frame.moving.float().mean()))
+            write_mask(self._hidden / "motion_masks" / f"{name}.png", frame.framing.undo_labels(frame.moving).numpy())
+        self._picker.offer(
+            len(self._cameras), lambda: _Thumbnail(name, image.numpy(), frame.confidence.numpy(), moving)
+        )
         self._depth.add(name, frame.depth, frame.confidence > 0)
         self._cameras.append((frame.camera_to_world, frame.native_intrinsics, frame.intrinsics))
         self._last = frame
@@ -148,6 +171,13 @@ class SceneWriter:
         path = camera_path(poses, native, framing.native, few.points, few.colours, title)
         write_image(self._hidden / "camera_path.png", path)
         write_image(self._hidden / "contact_sheet.png", self._sheet(title))
+        preview = self._hidden / "preview.mp4"
+        self._preview.write(
+            preview, self._depth, poses, small, framing.size, frame_rate=self.frame_rate or _DEFAULT_RATE
+        )
+        if self._published is not None:
+            self._published.finish(poses, small, self._depth)
+            shutil.copyfile(self._hidden / "scene.glb", self._hidden / "monst3r" / "scene.glb")
         self._results.publish({**summary, **self._figures(poses, native), "depth_per_unit": per_unit})
         return finished_scene(self._results.folder) or {}
 
@@ -160,7 +190,8 @@ class SceneWriter:
             "depth\n(near: bright)": [self._depth.colours(self._depth.load(one.name)) for one in chosen],
             "confidence\n(sure: bright)": [heat((one - least) / max(most - least, 1e-6)) for one in sure],
         }
-        return picture_grid(rows, title)
+        moving = [overlay(one.image, one.moving) for one in chosen if one.moving is not None]
+        return picture_grid(rows | ({"what moves": moving} if moving else {}), title)
 
     def _figures(self, poses: NDArray[np.float64], intrinsics: NDArray[np.float64]) -> dict[str, Any]:
         low, high = self._depth.median_range
@@ -180,16 +211,18 @@ class SceneWriter:
             "field_of_view_degrees": [round(float(view), 2) for view in views],  # horizontal, vertical
             "depth_near": round(low, 6),
             "depth_far": round(high, 6),
+            **({"moving_share": round(float(np.mean(self._moving)), 6)} if self._moving else {}),
         }
 
 
 @dataclass(frozen=True)
 class _Thumbnail:
-    """What the contact sheet shows of a frame: image [h, w, 3] uint8, confidence [h, w]."""
+    """What the contact sheet shows of a frame: image [h, w, 3] uint8, confidence [h, w], moving [h, w] bool."""
 
     name: str
     image: NDArray[np.uint8]
     confidence: NDArray[np.float32]
+    moving: NDArray[np.bool_] | None
 
 
 def finished_scene(folder: str | Path) -> dict[str, Any] | None:

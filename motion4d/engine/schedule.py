@@ -56,6 +56,27 @@ class CosinePerEpoch:
 
 
 @dataclass(frozen=True)
+class CosineInEpochs:
+    """Linear from 0 over `warmup` epochs, then half a cosine from 1 to `final` at the last one (DUSt3R, MonST3R).
+
+    Epochs are counted in fractions, at the first batch of a step. The very first step has the rate 0, as published.
+    """
+
+    warmup: float = 3.0
+    final: float = 0.02
+
+    def __call__(self, progress: Progress) -> float:
+        """The factor for the step that comes next."""
+        return self.at(progress.batch / progress.batches_per_epoch, progress.epochs)
+
+    def at(self, epoch: float, epochs: float) -> float:
+        """The factor after `epoch` of `epochs` passes over the training set."""
+        if epoch < self.warmup:
+            return epoch / self.warmup
+        return _half_cosine((epoch - self.warmup) / max(1e-9, epochs - self.warmup), self.final)
+
+
+@dataclass(frozen=True)
 class LinearThenCosine:
     """From `start` linearly to 1 over the first share `warm_up` of all steps, then half a cosine down to `final`.
 

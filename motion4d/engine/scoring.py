@@ -22,16 +22,18 @@ Scores = dict[str, Any]
 class Figures:
     """What rows of scores hold. metrics: names of all figures; main: of those in short tables and in sweeps.
 
-    protocol: how they came about where no published protocol applies; note: a line below tables.
+    protocol: how they came about where no published protocol applies; note: a line below tables; medians: names of
+    figures whose median over sequences is told too, as "NAME median".
     """
 
     metrics: tuple[str, ...]
     main: tuple[str, ...]
     protocol: str
     note: str
+    medians: tuple[str, ...] = ()
 
     def means(self, rows: Sequence[Mapping[str, Any]]) -> Scores:
-        """Means over the rows that have a figure; by which protocol, and over how many sequences and frames."""
+        """Means and medians over the rows that have a figure; the protocol; how many sequences and frames."""
         means: Scores = {
             "protocol": self.protocol,
             "sequences": len(rows),
@@ -41,6 +43,8 @@ class Figures:
             values = [row[name] for row in rows if row.get(name) is not None]
             if values:
                 means[name] = float(np.mean(values))
+                if name in self.medians:
+                    means[f"{name} median"] = float(np.median(values))
         return means
 
 

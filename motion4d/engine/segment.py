@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
+from functools import partial
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from motion4d.clip import Source
+from motion4d.clip import Noun, Source
 from motion4d.engine.errors import explained_memory
 from motion4d.engine.results import FrameResult
 from motion4d.engine.runtime import Runtime
@@ -44,7 +46,7 @@ def segment_source(
         window.fitted(source.length),
         device=runtime.torch_device,
         autocast=runtime.autocast,
-        source=_origin(source),
+        source=origin(source),
     )
     with explained_memory(_memory_advice(source, window)):
         pairs = zip(watch.each("reading", source), watch.each("model", stream), strict=True)
@@ -69,23 +71,39 @@ def prepare_inference(model: Any, runtime: Runtime) -> None:
 
 
 def describe_model(model: Any) -> dict[str, Any]:
-    """What tells one model from another in a summary: class names, framing, and a checksum over its weights."""
-    parts = {name: getattr(model, name, None) for name in ("backbone", "flow", "head")}
+    """What tells one model from another in a summary: classes, settings, and checksums over weights."""
+    names = ("backbone", "flow", "head", "graph", "aligner", "dynamics")
+    owner = getattr(model, "reconstruction", None) or model
+    parts = {name: part for name in names for part in [getattr(owner, name, None)] if part is not None}
     framing = model.framing
-    described = {name: describe_part(part) for name, part in parts.items() if part is not None}
     return {
         **describe_part(model),
-        **described,
+        **{name: describe_part(part) for name, part in parts.items()},
         "framing": repr(framing) if is_dataclass(framing) else type(framing).__name__,
     }
 
 
 def describe_part(part: Any) -> dict[str, Any]:
     """What tells one part of a pipeline from another: class, plain settings, and a checksum over its weights."""
-    plain = (bool, int, float, str, Path, type(None))
-    settings = {name: value for name, value in vars(part).items() if isinstance(value, plain)}
-    shown = {name: str(v) if isinstance(v, Path) else v for name, v in settings.items() if not name.startswith("_")}
+    if isinstance(part, partial):
+        return {"function": part.func.__name__, **part.keywords}
+    settings = {name: _plain(value) for name, value in vars(part).items() if not name.startswith("_")}
+    shown = {name: value for name, value in settings.items() if value is not ...}
     return {"class": type(part).__name__, **shown, "weights_checksum": weights_checksum(part)}
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON has it, dataclasses by their fields; ... for anything else."""
+    if isinstance(value, (bool, int, float, str, type(None))):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, (type, Noun)):
+        inner = {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+        return {"class": type(value).__name__, **{name: one for name, one in inner.items() if one is not ...}}
+    if isfunction(value):
+        return value.__name__
+    return ...
 
 
 def weights_checksum(model: Any) -> str:
@@ -97,8 +115,8 @@ def weights_checksum(model: Any) -> str:
     return f"{checksum:08x}"
 
 
-def _origin(source: FrameSource) -> Source:
-    """What flow=precomputed finds the source's files by: as prepare.flow names them."""
+def origin(source: FrameSource) -> Source:
+    """What files of a sequence, such as those of flow=precomputed, are found by: as prepare.flow names them."""
     return Source(collection_name(source), source.folder or source.name, source.stems, source.frame_rate)
 
 

@@ -27,11 +27,11 @@ def load_task_weights(
     shipped: str | None = None,
     pretrained: Mapping[str, str | Path] | None = None,
 ) -> str:
-    """Load the checkpoint, then published weights into the parts of `model` that it did not bring; says which.
+    """Load the checkpoint, and published weights into the parts of `model` that it did not bring whole; says which.
 
     `auto` means `default` ("none" or "shipped"). pretrained: attribute name -> file.
     """
-    untouched = {name: _fingerprint(getattr(model, name)) for name in pretrained or {}}
+    before = {name: _fingerprint(getattr(model, name)) for name in pretrained or {}}
     chosen = default if checkpoint in (None, "auto") else checkpoint
     path = resolve_checkpoint(chosen, shipped=shipped)
     loaded = []
@@ -40,9 +40,11 @@ def load_task_weights(
         _log.info("weights: %s", path)
         loaded.append(f"shipped {path.name}" if chosen == "shipped" else str(path))
     for name, file in (pretrained or {}).items():
-        if _fingerprint(getattr(model, name)) == untouched[name]:
+        if _fingerprint(getattr(model, name)) & before[name]:  # the checkpoint did not bring all of it
             load_part(model, name, Path(file))
             loaded.append(f"{name}: {file}")
+    if path is not None and len(loaded) > 1:
+        load_checkpoint(model, path)  # what was trained of a part that was loaded just now
     return ", ".join(loaded) or "untrained"
 
 
@@ -120,6 +122,6 @@ def load_trainable(model: nn.Module, state: Mapping[str, Tensor], *, source: str
     model.load_state_dict(dict(state), strict=False)
 
 
-def _fingerprint(part: nn.Module) -> list[tuple[int, int]]:
-    """Changes when any parameter is written or replaced."""
-    return [(id(parameter), parameter._version) for parameter in part.parameters()]
+def _fingerprint(part: nn.Module) -> set[tuple[int, int]]:
+    """An entry per parameter, which is another one when the parameter was written or replaced."""
+    return {(id(parameter), parameter._version) for parameter in part.parameters()}

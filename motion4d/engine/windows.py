@@ -25,7 +25,7 @@ from torch import Tensor
 
 from motion4d.clip import Clip, Flow, Motion, Source
 from motion4d.framing import Framing
-from motion4d.io.masks import mask_name
+from motion4d.io.frames import part_of
 
 STATIC_LOGIT = -20.0  # probability 2e-9: what is said where nothing can be known to move
 
@@ -179,7 +179,7 @@ def _stream_pieces(frames: Iterator[Tensor], window: Window, source: Source | No
     end = fresh = _fill(buffer[1:], frames)
     while fresh:
         context = 1 if start and end == 1 else 0
-        sources = () if source is None else (_part(source, start - context, start + end),)
+        sources = () if source is None else (part_of(source, start - context, start + end),)
         yield _Piece(Clip(buffer[None, 1 - context : 1 + end], sources=sources), start, context)
         if end < window.length:
             return
@@ -221,11 +221,6 @@ def _fill(rows: Tensor, frames: Iterator[Tensor]) -> int:
     for count, frame in enumerate(itertools.islice(frames, len(rows)), 1):
         rows[count - 1] = frame
     return count
-
-
-def _part(source: Source, start: int, stop: int) -> Source:
-    frames = source.frames[start:stop] or tuple(mask_name(k) for k in range(start, stop))
-    return replace(source, frames=frames)
 
 
 def _clip_pieces(clip: Clip, window: Window) -> Iterator[_Piece]:

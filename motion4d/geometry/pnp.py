@@ -47,15 +47,19 @@ def solve_pose(
     samples: int = 32,
     rounds: int = 8,
 ) -> PoseFit:
-    """Poses of B cameras that see world points [B, P, 3] at pixels [P, 2].
+    """Poses of B cameras that see world points [B, P, 3] at pixels [P, 2], or [B, P, 2].
 
-    weights [B, P]: nonnegative, zero leaves a point out; focal [B], principal_point [2]: pixels. Where fewer than four
-    points have weight, found is False and the pose is the identity.
+    weights [B, P]: nonnegative, zero leaves a point out, as does a point that is not finite; focal [B],
+    principal_point [2]: pixels. Where fewer than four points have weight, or the focal length is not positive, found is
+    False and the pose is the identity.
     """
-    points, weights = points.double(), weights.double()
+    finite = points.isfinite().all(-1)
+    points, weights = torch.where(finite[..., None], points, 0).double(), (weights * finite).double()
+    possible = (focal > 0) & focal.isfinite()
+    focal = torch.where(possible, focal, torch.ones_like(focal))
     rays = (pixels - principal_point.to(pixels)).double() / focal.double()[:, None, None]
     rays = torch.cat((rays, torch.ones_like(rays[..., :1])), -1)
-    found = (weights > 0).sum(-1) >= 4
+    found = possible & ((weights > 0).sum(-1) >= 4)
     weights = torch.where(found[:, None], weights, torch.ones_like(weights))
     centre, size = _frame_of(points, weights)
     local = (points - centre[:, None]) / size[:, None, None]

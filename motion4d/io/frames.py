@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import count, islice
 from pathlib import Path
@@ -20,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from motion4d.clip import Source
 from motion4d.io.files import natural_key
 from motion4d.io.images import image_size, is_image, read_image
 from motion4d.io.masks import mask_name
@@ -188,6 +190,12 @@ def frame_names(source: FrameSource) -> Iterable[str]:
     if source.stems and len(set(source.stems)) == len(source.stems):
         return source.stems
     return map(mask_name, count())
+
+
+def part_of(source: Source, start: int, stop: int) -> Source:
+    """The frames from start to stop - 1 of `source`; they are called 00000, 00001, ... if they have no names."""
+    frames = source.frames[start:stop] or tuple(mask_name(k) for k in range(start, stop))
+    return replace(source, frames=frames)
 
 
 def collection_name(source: FrameSource) -> str:

@@ -1,15 +1,15 @@
 """The decoder block of CroCo v2, DUSt3R and MonST3R: attention within one image, then across to the other.
 
 Weinzaepfel et al., "CroCo v2", ICCV 2023. Attribute names are the published keys (`norm1`, `attn`, `norm_y`, `norm2`,
-`cross_attn`, `norm3`, `mlp`). torch chooses the attention kernel.
+`cross_attn`, `norm3`, `mlp`). torch chooses the attention kernel; who wants to look at the attention across, or to
+change it (Easi3R), passes an `attend` of their own.
 """
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from motion4d.layers.attention import Attention
+from motion4d.layers.attention import Attend, Attention, attend_plainly
 from motion4d.layers.block import Mlp
 from motion4d.layers.rope import Rotary
 
@@ -25,13 +25,15 @@ class CrossAttention(nn.Module):
         self.projv = nn.Linear(dim, dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, tokens: Tensor, other: Tensor, rotary: Rotary, other_rotary: Rotary) -> Tensor:
+    def forward(
+        self, tokens: Tensor, other: Tensor, rotary: Rotary, other_rotary: Rotary, attend: Attend = attend_plainly
+    ) -> Tensor:
         """[B, T, dim] -> [B, T, dim]; queries turn with their own positions, keys with the other image's."""
         query, key, value = (
             project(source).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for project, source in ((self.projq, tokens), (self.projk, other), (self.projv, other))
         )
-        mixed = F.scaled_dot_product_attention(rotary.rotate(query), other_rotary.rotate(key), value)
+        mixed = attend(rotary.rotate(query), other_rotary.rotate(key), value)
         return self.proj(mixed.transpose(1, 2).flatten(2))
 
 
@@ -48,8 +50,10 @@ class CrossBlock(nn.Module):
         self.norm3 = nn.LayerNorm(dim, eps=norm_eps)
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
 
-    def forward(self, tokens: Tensor, other: Tensor, rotary: Rotary, other_rotary: Rotary) -> Tensor:
-        """Tokens [B, T, dim] of one image and [B, S, dim] of the other -> [B, T, dim]."""
+    def forward(
+        self, tokens: Tensor, other: Tensor, rotary: Rotary, other_rotary: Rotary, attend: Attend = attend_plainly
+    ) -> Tensor:
+        """Tokens [B, T, dim] of one image and [B, S, dim] of the other -> [B, T, dim]; `attend` is used across."""
         tokens = tokens + self.attn(self.norm1(tokens), rotary)
-        tokens = tokens + self.cross_attn(self.norm2(tokens), self.norm_y(other), rotary, other_rotary)
+        tokens = tokens + self.cross_attn(self.norm2(tokens), self.norm_y(other), rotary, other_rotary, attend)
         return tokens + self.mlp(self.norm3(tokens))

@@ -42,6 +42,8 @@ class Dust3rDpt(nn.Module):
         for number, dim in enumerate(layer_dims, start=1):
             self.scratch.add_module(f"layer{number}_rn", nn.Conv2d(dim, features, 3, padding=1, bias=False))
             self.scratch.add_module(f"refinenet{number}", _Fusion(features))
+        # what never runs has no gradient to share between ranks
+        self.scratch.get_submodule("refinenet4.resConfUnit1").requires_grad_(False)
         self.head = nn.Sequential(
             nn.Conv2d(features, last_dim, 3, padding=1),
             nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),

@@ -50,15 +50,24 @@ class GeometryTruth:
 
 def normalised(clip: Clip) -> GeometryTruth:
     """The truth of a clip with depth and cameras. A pixel is valid where its depth is positive and finite."""
+    known = known_geometry(clip)
+    with torch.autocast(known[0].device.type, enabled=False):
+        return normalise(*known)
+
+
+def known_geometry(clip: Clip) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """camera_to_world, intrinsics, depth, and where depth is valid, of a clip that has them, float32.
+
+    A ValueError names what is missing.
+    """
     missing = [name for name in ("depth", "intrinsics", "camera_to_world") if getattr(clip, name) is None]
     if clip.depth is None or clip.intrinsics is None or clip.camera_to_world is None:
         names = ", ".join(source.sequence for source in clip.sources) or "the clip"
         raise ValueError(f"{names} has no {', '.join(missing)}; the loss needs data with depth and cameras")
-    with torch.autocast(clip.depth.device.type, enabled=False):
-        depth = clip.depth.float()
-        valid = depth.isfinite() & (depth > 0)
-        valid = valid if clip.valid is None else valid & clip.valid
-        return normalise(clip.camera_to_world.float(), clip.intrinsics.float(), depth, valid)
+    depth = clip.depth.float()
+    valid = depth.isfinite() & (depth > 0)
+    valid = valid if clip.valid is None else valid & clip.valid
+    return clip.camera_to_world.float(), clip.intrinsics.float(), depth, valid
 
 
 def normalise(camera_to_world: Tensor, intrinsics: Tensor, depth: Tensor, valid: Tensor) -> GeometryTruth:

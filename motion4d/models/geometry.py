@@ -19,6 +19,11 @@ class GeometryModel(nn.Module):
         self.backbone = backbone
         self.framing = framing
 
+    @property
+    def available_heads(self) -> frozenset[str]:
+        """The backbone's."""
+        return self.backbone.available_heads
+
     def geometry(self, clip: Clip, *, heads: Collection[str]) -> Geometry:
         """What the backbone says of a framed clip; heads it lacks are a CapabilityError."""
         return self.backbone(clip.images, heads=heads)

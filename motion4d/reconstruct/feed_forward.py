@@ -13,33 +13,43 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from motion4d.backbones.base import CapabilityError
-from motion4d.clip import Clip, Geometry
+from motion4d.clip import Clip, Geometry, Scene, Source
 from motion4d.framing import Framing
 from motion4d.geometry.alignment import Similarity, robust_umeyama
 from motion4d.geometry.poses import nearest_rotation, se3, se3_inverse
 from motion4d.geometry.projection import pixel_grid, transform_points
+from motion4d.io.frames import part_of
 
 _MOST_POINTS = 50_000  # of the shared frames, that a similarity is made from
-
-
-class _HasHeads(Protocol):
-    available_heads: frozenset[str]
 
 
 class GeometrySource(Protocol):
     """What the functions below need of a model (motion4d.models.geometry is one)."""
 
     framing: Callable[[int, int], Framing]
-    backbone: _HasHeads
+
+    @property
+    def available_heads(self) -> frozenset[str]:
+        """Of "points", "pose", "confidence", "depth"."""
+        ...
 
     def geometry(self, clip: Clip, *, heads: Collection[str]) -> Geometry:
         """The cameras and the depth of a framed clip, at its size."""
+        ...
+
+
+@runtime_checkable
+class SceneSource(Protocol):
+    """A model that says more of a clip than its geometry (motion4d.reconstruct.pair_scene is one)."""
+
+    def scene(self, clip: Clip) -> Scene:
+        """The scene of a framed clip, at its size."""
         ...
 
 
@@ -50,7 +60,7 @@ class PlacedFrame:
     image [3, h, w], points_camera [h, w, 3] and confidence [h, w] (0 where nothing is known: padding, or no finite
     point in front of the camera) are float32 at the network's size; camera_to_world [4, 4] and intrinsics [3, 3] (in
     pixels of the network's input) float64. framing leads back to the frame's own size. scale_is_metric: the unit
-    is a metre, as far as the network knows.
+    is a metre, as far as the network knows. moving [h, w] bool: pixels that move in the world, None: not known.
     """
 
     index: int
@@ -61,6 +71,7 @@ class PlacedFrame:
     confidence: Tensor
     framing: Framing
     scale_is_metric: bool = False
+    moving: Tensor | None = None
 
     @property
     def depth(self) -> Tensor:
@@ -94,19 +105,23 @@ def stream_geometry(
     overlap: int = 8,
     device: torch.device | str = "cpu",
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+    source: Source | None = None,
+    note: Callable[[Scene], None] = lambda scene: None,
 ) -> Iterator[PlacedFrame]:
-    """Yield every frame's geometry, in order.
+    """Yield every frame's geometry, in order, and which of its pixels move if the model says so.
 
     frames: [3, H, W], uint8 or float in [0, 1], of one size. length: frames that the network sees at once; overlap: how
     many of them the window before has seen, at least 1. autocast: makes the context in which the network runs.
-    A CapabilityError says which head is missing; a ValueError that an answer is not finite or has nothing to align.
+    source: where the frames come from, for models that look for files of their own; note: is shown every window's
+    scene. A CapabilityError says which head is missing; a ValueError that an answer is not finite or has nothing to
+    align.
     """
     if not 0 < overlap < length:
         raise ValueError(
             f"windows of {length} frames that are aligned on {overlap} shared ones do not work: "
             "the overlap must be at least 1 and less than the length"
         )
-    heads = reconstruction_heads(model.backbone.available_heads)
+    heads = reconstruction_heads(model.available_heads)
     framings: list[Framing] = []
 
     def framed() -> Iterator[Tensor]:
@@ -122,7 +137,10 @@ def stream_geometry(
     for start, images in frame_windows(framed(), length, overlap):
         # no_grad rather than inference_mode: networks cache tables, which a training that goes on must be able to use
         with torch.no_grad(), autocast():
-            said = model.geometry(Clip(images[None]), heads=heads)
+            named = () if source is None else (part_of(source, start, start + len(images)),)
+            clip = Clip(images[None], sources=tuple(replace(one, framing=framings[0]) for one in named))
+            said = model.scene(clip) if isinstance(model, SceneSource) else Scene(model.geometry(clip, heads=heads))
+        note(said)
         fresh = _apart(said, images.cpu(), framings[0], start)
         if recent:
             shared = recent[start - recent[0].index :]
@@ -190,8 +208,9 @@ def frame_windows(frames: Iterable[Tensor], length: int, overlap: int) -> Iterat
         yield seen - len(latest), torch.stack(tuple(latest))
 
 
-def _apart(said: Geometry, images: Tensor, framing: Framing, start: int) -> list[PlacedFrame]:
+def _apart(scene: Scene, images: Tensor, framing: Framing, start: int) -> list[PlacedFrame]:
     """The network's answer for one window of images [n, 3, h, w], frame by frame, in a world of its own."""
+    said = scene.geometry
     if said.camera_to_world is None or said.intrinsics is None or said.points_camera is None:
         raise CapabilityError("this model gives no cameras, no intrinsics or no points, which a reconstruction needs")
     poses, intrinsics = said.camera_to_world[0].double().cpu(), said.intrinsics[0].double().cpu()
@@ -202,8 +221,9 @@ def _apart(said: Geometry, images: Tensor, framing: Framing, start: int) -> list
     confidence = torch.ones(points.shape[:-1]) if said.confidence is None else said.confidence[0].float().cpu()
     known = points.isfinite().all(-1) & (points[..., 2] > 0) & confidence.isfinite() & _inside(framing)
     points, confidence = torch.where(known[..., None], points, 0), torch.where(known, confidence, 0)
+    moving = [None] * len(images) if scene.motion is None else list(scene.motion.masks()[0].cpu())
     parts = zip(images, poses, intrinsics, points, confidence, strict=True)
-    return [PlacedFrame(start + k, *part, framing, said.scale_is_metric) for k, part in enumerate(parts)]
+    return [PlacedFrame(start + k, *part, framing, said.scale_is_metric, moving[k]) for k, part in enumerate(parts)]
 
 
 def _inside(framing: Framing) -> Tensor:
@@ -228,4 +248,5 @@ def _faded(old: PlacedFrame, new: PlacedFrame, share: float) -> PlacedFrame:
         intrinsics=torch.lerp(old.intrinsics, new.intrinsics, share),
         points_camera=torch.lerp(old.points_camera, new.points_camera, weight[..., None]),
         confidence=torch.lerp(old.confidence, new.confidence, weight),
+        moving=new.moving if share > 0.5 else old.moving,
     )

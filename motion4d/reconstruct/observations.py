@@ -12,7 +12,7 @@ from typing import Protocol
 from torch import Tensor
 
 from motion4d.backbones.pairs import EncodedFrames, PairBackbone, PairPointmaps
-from motion4d.clip import Noun
+from motion4d.clip import Noun, Source
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -23,7 +23,7 @@ class Observations(Noun):
 
     pairs: E ordered pairs (i, j); maps: what is said of each; principal_point [2] in pixels. flow [D, 2, H, W]: the
     observed flow i -> j of the D `flow_pairs`, None where nobody looked. moving [N, H, W] bool: pixels that move in the
-    world, None where nobody knows.
+    world, None where nobody knows. images [N, 3, H, W] in [0, 1], and their `source`: for whoever must look again.
     """
 
     frames: int
@@ -33,6 +33,8 @@ class Observations(Noun):
     flow: Tensor | None = None
     flow_pairs: Pairs = ()
     moving: Tensor | None = None
+    images: Tensor | None = None
+    source: Source | None = None
 
 
 @dataclass
@@ -64,7 +66,12 @@ class Aligned(Noun):
 
 
 class Aligner(Protocol):
-    """Config group `alignment`."""
+    """Config group `alignment`.
+
+    needs_flow: it reads `seen.flow`.
+    """
+
+    needs_flow: bool
 
     def __call__(self, seen: Observations, known: Known | None = None) -> Aligned:
         """The scene that explains the observations best. A ValueError says which frames nothing connects."""
@@ -75,10 +82,12 @@ class Dynamics(Protocol):
     """Config group `dynamics`: who says which pixels move.
 
     needs_flow: it reads `seen.flow`, so flow must be estimated even if the aligner has no use for it.
+    needs_maps: it reads `seen.maps`; if not, they are of no pairs when it is asked, unless somebody had them already.
     """
 
     needs_flow: bool
+    needs_maps: bool
 
     def __call__(self, seen: Observations, backbone: PairBackbone, frames: EncodedFrames) -> Observations:
-        """The observations with `moving`; `maps` are decoded again where the method asks for that."""
+        """The observations with `moving`; with other `maps` where the method decodes the pairs in its own way."""
         ...

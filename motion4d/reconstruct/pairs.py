@@ -10,7 +10,7 @@ the last frame to the first.
 | swin-W, swinstride-W, swin2stride-W | sliding(window=W, step=1, 2, 3) |
 | swinskip_start-W | sliding(window=W, first=2) |
 | logwin-W | logarithmic(window=W) |
-| oneref-R | star(reference=R, itself=True) |
+| oneref-R, oneref_mid | star(reference=R, itself=True), star(reference=None) |
 | prefilter seqD, cycD | closer_than(distance=D, cyclic=False, True) |
 """
 
@@ -38,8 +38,9 @@ def logarithmic(frames: int, *, window: int = 3, cyclic: bool = False, symmetric
     return _ahead(frames, [2**power for power in range(window)], cyclic, symmetric)
 
 
-def star(frames: int, *, reference: int = 0, itself: bool = False, symmetric: bool = False) -> Pairs:
-    """The reference with every frame; `itself`: with itself too, which gives its own pointmap."""
+def star(frames: int, *, reference: int | None = 0, itself: bool = False, symmetric: bool = False) -> Pairs:
+    """The reference with every frame; None: the middle one. `itself`: with itself too, which gives its own pointmap."""
+    reference = frames // 2 if reference is None else reference
     if not 0 <= reference < frames:
         raise ValueError(f"frame {reference} cannot be the reference of {frames} frames")
     others = [(reference, j) for j in range(frames) if j != reference]

@@ -20,6 +20,7 @@ from motion4d.geometry.projection import pixel_grid, transform_points
 from motion4d.reconstruct.pairs import are_symmetric
 
 _AT_ONCE = 300_000  # pixels of pairs whose poses are solved together
+_LEAST_FOCAL = 0.05  # of the longer side: garbage must not make a camera of no focal length; at most the inverse
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def _solve(
     other = torch.stack((maps.points_second[backward], maps.points_second[forward]), 1).float()  # i in j, j in i
     own_confidence = torch.stack((maps.confidence_first[forward], maps.confidence_first[backward]), 1).float()
     other_confidence = torch.stack((maps.confidence_second[backward], maps.confidence_second[forward]), 1).float()
-    focal = focal_from_points(own, principal_point)
+    least = _LEAST_FOCAL * max(own.shape[2:4])
+    focal = focal_from_points(own, principal_point).clamp(least, least / _LEAST_FOCAL**2)
 
     mean_own, mean_other = own_confidence.mean((2, 3)), other_confidence.mean((2, 3))
     first_leads = mean_own[:, 0] * mean_other[:, 1] > mean_own[:, 1] * mean_other[:, 0]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from motion4d.backbones.monst3r import Monst3r
-from motion4d.backbones.monst3r_weights import load_weights, network_for, settings_of
+from motion4d.backbones.monst3r_weights import settings_of
 from motion4d.io.weights import WeightsError, write_safetensors
 from tests.reference.manifest import HOME, Case
 from tests.reference.procedures.monst3r_network import PROCEDURES
@@ -91,21 +91,21 @@ def test_both_file_formats_give_the_same_network(tmp_path):
     torch.save({"model": checkpoint(model), "args": argparse.Namespace(model="f(x)", lr=1)}, tmp_path / "published.pth")
     write_safetensors(tmp_path / "model.safetensors", model.state_dict())
     for file in ("published.pth", "model.safetensors"):
-        read = network_for(tmp_path / file)
+        read = Monst3r.from_file(tmp_path / file)
         assert all(torch.equal(a, b) for a, b in zip(read.parameters(), model.parameters(), strict=True))
-    load_weights(tiny(), tmp_path / "published.pth")
+    tiny().load_weights(tmp_path / "published.pth")
 
 
 def test_linear_heads_are_recognised(tmp_path):
     model = tiny(linear_head=True)
     write_safetensors(tmp_path / "model.safetensors", model.state_dict())
-    read = network_for(tmp_path / "model.safetensors").eval()
+    read = Monst3r.from_file(tmp_path / "model.safetensors").eval()
     images = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         ours, theirs = (net.decode(net.encode(images), [(0, 1)]).points_first for net in (read, model))
     assert torch.equal(ours, theirs)
     with pytest.raises(WeightsError, match="does not fit Monst3r"):
-        load_weights(tiny(), tmp_path / "model.safetensors")
+        tiny().load_weights(tmp_path / "model.safetensors")
 
 
 def test_the_published_shapes_say_what_the_published_network_is():
@@ -125,4 +125,4 @@ def test_bad_input_is_one_sentence(tmp_path):
         tmp_path / "other.safetensors", {"point_decoder.x": torch.zeros(1), "camera_decoder.y": torch.zeros(1)}
     )
     with pytest.raises(WeightsError, match="it looks like Pi3"):
-        network_for(tmp_path / "other.safetensors")
+        Monst3r.from_file(tmp_path / "other.safetensors")

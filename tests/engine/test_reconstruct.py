@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,23 +20,35 @@ from motion4d.engine.reconstruction_results import SceneFiles
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.scene_depth import DepthFiles
 from motion4d.engine.windows import Window
-from motion4d.framing import Framing, Letterbox
+from motion4d.framing import Framing, Letterbox, Native
 from motion4d.io.depth_files import read_depth_png
 from motion4d.io.images import read_image
+from motion4d.io.masks import read_mask
 from motion4d.io.ply import read_ply
 from motion4d.io.tum_files import read_poses
 from motion4d.io.video import probe_video
 from motion4d.io.weights import WeightsError, write_safetensors
 from motion4d.reconstruct.cloud import PointFilter
+from motion4d.reconstruct.pair_scene import PairReconstruction
+from motion4d.reconstruct.pairs import sliding
 from tests.engine.toy import Brightness
 from tests.io.media import make_frames, make_video, truncate
+from tests.reconstruct.pair_toys import KnowingPairs, Said, Watched, images_of
+from tests.reconstruct.scenes import scene
 from tests.reconstruct.worlds import SIZE, Truth, WindowedTruth
 
 CPU = Runtime(device="cpu", precision="fp32")
 COUNT = 9
 ALWAYS = {
     *("points.ply", "scene.glb", "trajectory.txt", "intrinsics.txt", "depth.mp4", "contact_sheet.png"),
-    *("camera_path.png", "summary.json", "colmap/cameras.txt", "colmap/images.txt", "colmap/points3D.txt"),
+    *(
+        "camera_path.png",
+        "preview.mp4",
+        "summary.json",
+        "colmap/cameras.txt",
+        "colmap/images.txt",
+        "colmap/points3D.txt",
+    ),
 }
 
 
@@ -397,3 +410,54 @@ def test_trackers_by_name(tmp_path: Path, walk: Path) -> None:
     with pytest.raises(FileNotFoundError, match="prepare.weights vggt` brings them, or choose tracker=chained_flow"):
         task.run()
     assert everything_in(tmp_path / "learned") == set()
+
+
+def test_what_moves_and_what_it_cost_are_written(tmp_path: Path) -> None:
+    of = scene(6, 24, 32)
+    folder = make_frames(tmp_path / "ball", list((images_of(of) * 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()))
+    parts = {"graph": sliding, "aligner": Watched(), "dynamics": Said(torch.from_numpy(of.ball))}
+    model = PairReconstruction(KnowingPairs(of), Native(), published_centre=True, **parts)
+    files = SceneFiles(depth=DepthFiles("none"), monst3r=True)
+    task = reconstruct(folder, tmp_path / "out", model=model, files=files, window=Window(8, 2))
+    (summary,) = task.run().values()
+    assert summary["optimised"] == [{"free": ["depth", "poses"], "losses": {"total": 0.25}}]
+    assert summary["moving_share"] == pytest.approx(of.ball.mean(), abs=1e-6)
+    out = tmp_path / "out"
+    for k in range(6):
+        assert (read_mask(out / "motion_masks" / f"{k:05d}.png") == of.ball[k]).all()
+    assert probe_video(out / "preview.mp4").frames == 6
+    published = {f"{stem}_{k}.{end}" for k in range(6) for stem, end in (
+        ("conf", "npy"), ("init_conf", "npy"), ("dynamic_mask", "png"), ("enlarged_dynamic_mask", "png")
+    )}  # fmt: skip
+    published |= {f"frame_{k:04d}.{end}" for k in range(6) for end in ("npy", "png")}
+    published |= {"pred_traj.txt", "pred_intrinsics.txt", "pred_focal.txt", "_depth_maps.gif", "scene.glb"}
+    assert everything_in(out / "monst3r") == published
+    stamps, poses = read_poses(out / "monst3r" / "pred_traj.txt", scalar_first=True)
+    assert stamps.tolist() == list(range(6))
+    np.testing.assert_allclose(poses, read_poses(out / "trajectory.txt")[1], atol=1e-5)
+    matrices = np.loadtxt(out / "monst3r" / "pred_intrinsics.txt").reshape(6, 3, 3)
+    np.testing.assert_allclose(matrices, np.tile(of.K, (6, 1, 1)), rtol=1e-4, atol=1e-6)
+    depth = np.load(out / "monst3r" / "frame_0002.npy")
+    np.testing.assert_allclose(depth / depth.mean(), of.depth[2] / of.depth[2].mean(), rtol=1e-3)
+    for k in range(6):
+        before, after = (np.load(out / "monst3r" / f"{name}_{k}.npy") for name in ("init_conf", "conf"))
+        assert np.isfinite(after).all()
+        assert ((after == before) | (after == np.log(np.float32(1e-6)))).all()
+    # a changed graph is another reconstruction
+    again = Watched()
+    model.aligner, model.graph = again, partial(sliding, window=2)
+    task.run()
+    assert len(again.seen) == 1
+
+
+@pytest.mark.parametrize("words", [["alignment=tree"], ["graph=star", "alignment=reference", "dynamics=none"]])
+def test_the_promised_command_of_monst3r(tmp_path: Path, words: list[str]) -> None:
+    truth = Truth(5)
+    big = [np.kron(frame, np.ones((4, 4, 1), np.uint8)) for frame in frames_of(truth)]
+    folder = make_frames(tmp_path / "walk", big)
+    words = ["+experiment=monst3r", "task=reconstruct", f"input={folder}", "runtime.device=cpu", *words]
+    (summary,) = build(composed(*words, f"output={tmp_path / 'out'}").task).run().values()
+    assert summary["frames"] == 5
+    assert {*ALWAYS, *depth_pngs(5)} <= everything_in(tmp_path / "out")
+    for path in (tmp_path / "out" / "trajectory.txt", tmp_path / "out" / "intrinsics.txt"):
+        assert np.isfinite(np.loadtxt(path)).all()

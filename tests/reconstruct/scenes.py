@@ -21,7 +21,12 @@ def scene(frames: int = 6, height: int = 24, width: int = 32, **changes: Any) ->
 def pointmaps(of: Any, *, noise: float = 0.01, seed: int = 0) -> tuple[PairPointmaps, Pairs]:
     """What a pair network would say of MonST3R's pair graph."""
     pairs = sliding(of.n)
-    return maps_of(of, pairs, {"noise": noise, "scale_spread": 0.3, "seed": seed}), pairs
+    return pointmaps_of(of, pairs, noise=noise, seed=seed), pairs
+
+
+def pointmaps_of(of: Any, pairs: Pairs, *, noise: float = 0.01, seed: int = 0) -> PairPointmaps:
+    """What a pair network would say of these pairs."""
+    return maps_of(of, pairs, {"noise": noise, "scale_spread": 0.3, "seed": seed})
 
 
 def objective(of: Any, maps: PairPointmaps, pairs: Pairs, *, sigma: float = 0.2, **changes: Any) -> Objective:
