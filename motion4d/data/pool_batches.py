@@ -25,7 +25,7 @@ class PoolBatches:
             raise ValueError("training.batches needs clips and frames of at least 1, and sizes to draw from")
 
     def per_epoch(self, length: int, *, seed: int, ranks: int) -> int:
-        """Batches of a rank in an epoch over `length` clips; what does not fill a batch of all ranks is left out."""
+        """See motion4d.data.sampling.Batches."""
         return length // (self.clips * ranks)
 
     def items(self, length: int, *, seed: int, epoch: int, rank: int, ranks: int) -> list[tuple[int, int]]:
@@ -41,7 +41,7 @@ class PoolBatches:
     def of_rank(
         self, length: int, *, seed: int, rank: int, ranks: int, start: int, stop: int, limit: int | None = None
     ) -> Iterator[list[Key]]:
-        """Batches start..stop-1, counted since the start of the training. limit: an epoch has at most so many."""
+        """See motion4d.data.sampling.Batches; a ValueError if the clips do not fill one batch."""
         per_epoch = self.per_epoch(length, seed=seed, ranks=ranks)
         if per_epoch < 1:
             raise ValueError(

@@ -35,8 +35,9 @@ def linear(strides: Sequence[int], *, first: float = 1.0, last: float = 2.0) -> 
 class ChosenStrides:
     """The clips of StridedWindows(strides, step), so few of each stride that they occur as `distribution` says.
 
-    Of the likeliest stride all are kept, of the others as many as their share in relation to it allows, evenly spread
-    over the sequence. (Published: of a whole data set at once, drawn by NumPy's global state.)
+    Of the likeliest stride that a sequence is long enough for all are kept, of the others as many as their share in
+    relation to it allows, evenly spread over the sequence. (Published: of a whole data set at once, drawn by a global
+    random state.)
     """
 
     strides: Sequence[int]
@@ -61,8 +62,10 @@ class ChosenStrides:
 
     def _counts(self, frames: int) -> list[tuple[int, int]]:
         """Per stride, how many clips are kept and how many there are."""
-        shares = self.distribution(self.strides)
         there = [windows.count(frames) for windows in self._windows]
+        shares = np.where(np.array(there) > 0, self.distribution(self.strides), 0)
+        if not shares.any():
+            return [(0, 0)] * len(there)
         most = there[int(np.argmax(shares))]
         return [
             (min(count, int(share * most)), count) for count, share in zip(there, shares / shares.max(), strict=True)
