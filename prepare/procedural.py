@@ -39,6 +39,7 @@ from prepare.export import (
     segtrack,
     sintel,
     spring,
+    tartanair,
     tum,
     waymo,
 )
@@ -91,6 +92,7 @@ LAYOUTS = {
     "point_odyssey": Layout(point_odyssey.write, ("point_odyssey",)),
     "kubric": Layout(kubric.write, ("movi",)),
     "spring": Layout(spring.write, (spring.IMAGES, spring.TRUTH, spring.POSES)),
+    "tartanair": Layout(tartanair.write, (".",), camera=tartanair.CAMERA),
     "co3d": Layout(co3d.write, ("CO3D", "annotations"), static=True),
     "waymo": Layout(waymo.write, ("waymo",)),
     "rlbench": Layout(rlbench.write, ("rlbench",), lacks=MOVING),

@@ -203,7 +203,7 @@ def test_published_recipe_of_monst3r() -> None:
     optimizer, training = config.optimizer.optimizer, config.training
     assert (optimizer.lr, list(optimizer.betas), optimizer.weight_decay) == (5e-5, [0.9, 0.95], 0.05)
     assert (config.scheduler.warmup, optimizer.lr * config.scheduler.final) == (3, pytest.approx(1e-6))
-    assert (training.epochs, training.batch_size * training.accumulation * 2, training.clip_norm) == (50, 32, None)
+    assert (training.epochs, training.batches.clips * training.accumulation * 2, training.clip_norm) == (50, 32, None)
     terms = config.loss.terms
     assert [terms[name].alpha for name, weight in config.loss.weights.items() if weight] == [0.2, 0.2]
     task = built_without_memory(config.task)

@@ -42,6 +42,16 @@ class DynamicBatches:
                 f"{self.width} must give at least one patch of {self.patch} pixels in height and width"
             )
 
+    def per_epoch(self, length: int, *, seed: int, ranks: int) -> int:
+        """See motion4d.data.sampling.Batches."""
+        return len(self.sizes(length, seed=seed, epoch=0, ranks=ranks))
+
+    def of_rank(
+        self, length: int, *, seed: int, rank: int, ranks: int, start: int, stop: int, limit: int | None = None
+    ) -> ShapedBatches:
+        """See motion4d.data.sampling.Batches."""
+        return ShapedBatches(self, length, seed=seed, rank=rank, ranks=ranks, start=start, stop=stop, limit=limit)
+
     def sizes(self, length: int, *, seed: int, epoch: int, ranks: int) -> list[tuple[int, BatchShape]]:
         """Clips per rank, and shape, of every batch of an epoch over `length` clips.
 

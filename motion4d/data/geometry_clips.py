@@ -7,9 +7,10 @@ instead.)
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import accumulate
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +20,20 @@ from motion4d.data.depth_limits import DepthLimits
 from motion4d.data.frame_windows import FrameWindows
 from motion4d.data.sampling import BatchShape
 from motion4d.data.training_views import TrainingViews, clip_of
-from motion4d.data.view import View
+from motion4d.data.view import Size, View
 from motion4d.io.images import read_image
 from motion4d.layouts.geometry import GeometryFiles
 from motion4d.layouts.listing import without_broken
 
 GeometryLayout = Callable[[], list[GeometryFiles]]
+
+
+class Views(Protocol):
+    """How the frames of a clip are shown (motion4d.data.training_views, motion4d.data.pair_views)."""
+
+    def __call__(self, views: Sequence[View], size: Size, *, sparse: bool = False) -> list[View]:
+        """The frames at `size`. sparse: their depth is points."""
+        ...
 
 
 class GeometryClips:
@@ -43,7 +52,7 @@ class GeometryClips:
         windows: FrameWindows,
         shape: BatchShape,
         *,
-        views: TrainingViews | None = None,
+        views: Views | None = None,
         limits: DepthLimits | None = None,
     ) -> None:
         self.name = name

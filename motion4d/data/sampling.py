@@ -6,7 +6,7 @@ and the random choices inside a sample (crop, colour) hang on (seed, epoch, inde
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,6 +37,23 @@ class BatchShape:
 
 
 Key = tuple[int, int] | tuple[int, int, BatchShape]  # (epoch, index), and the shape where the batch chooses it
+
+
+class Batches(Protocol):
+    """Chooses the size of every batch, and the shape of its clips: a pure function of (seed, epoch)."""
+
+    def per_epoch(self, length: int, *, seed: int, ranks: int) -> int:
+        """How many batches a rank has in the first epoch over `length` clips."""
+        ...
+
+    def of_rank(
+        self, length: int, *, seed: int, rank: int, ranks: int, start: int, stop: int, limit: int | None = None
+    ) -> Iterable[list[Key]]:
+        """Batches start..stop-1 of one rank, counted since the start of the training.
+
+        What does not fill a batch of all ranks at the end of an epoch is left out. limit: an epoch has at most so many.
+        """
+        ...
 
 
 def shaped_clip(clips: Clips, index: int, shape: BatchShape) -> Clip:
@@ -100,7 +117,10 @@ class EpochBatches:
 
 
 class SeededClips(Dataset[Clip]):
-    """A dataset addressed by (epoch, index), whose torch random numbers are a function of (seed, epoch, index)."""
+    """A dataset addressed by (epoch, index), whose torch random numbers are a function of (seed, epoch, index).
+
+    Clips that differ from epoch to epoch have a method `at_epoch` (motion4d.data.epoch_mix).
+    """
 
     def __init__(self, clips: Clips, seed: int) -> None:
         self.clips = clips
@@ -113,9 +133,10 @@ class SeededClips(Dataset[Clip]):
     def __getitem__(self, key: Any) -> Clip:
         """The clip `key = (epoch, index)` or `(epoch, index, shape)`."""
         epoch, index, *shape = key
+        clips = self.clips.at_epoch(epoch) if hasattr(self.clips, "at_epoch") else self.clips
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(mix(self.seed, epoch, index))
-            return shaped_clip(self.clips, index, *shape) if shape else self.clips[index]
+            return shaped_clip(clips, index, *shape) if shape else clips[index]
 
 
 def mix(*numbers: int) -> int:

@@ -52,16 +52,22 @@ def around_principal_point(view: View, size: Size) -> View:
     (height, width), (target_height, target_width) = view.size, size
     left, right = _interval(view.intrinsics[0, 2], target_width, width)
     top, bottom = _interval(view.intrinsics[1, 2], target_height, height)
+    return part_of(view, (top, left), (bottom - top, right - left))
+
+
+def part_of(view: View, start: tuple[int, int], size: tuple[int, ...]) -> View:
+    """The part of `size` (H, W) from row and column `start` on."""
+    (top, left), (height, width) = start, size
     intrinsics = view.intrinsics.copy()
     intrinsics[:2, 2] -= (left, top)
-    return View(view.image[top:bottom, left:right], intrinsics, view.depth[top:bottom, left:right])
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    return View(view.image[rows, columns], intrinsics, view.depth[rows, columns])
 
 
 def resized(view: View, size: Size, *, sparse: bool = False, centre: float = CENTRE) -> View:
     """`view` at `size`, both directions by their own factor: images by Lanczos, depth by the nearest sample.
 
-    sparse: depth is points, each of which goes to its pixel in the new grid; the nearest to the camera wins.
-    centre: see the head of this file.
+    sparse: depth is points, see `resized_depth`. centre: see the head of this file.
     """
     if view.size == size:
         return view
@@ -69,8 +75,18 @@ def resized(view: View, size: Size, *, sparse: bool = False, centre: float = CEN
     intrinsics = view.intrinsics.copy()
     intrinsics[:2] *= factors[:, None]
     intrinsics[:2, 2] += centre * (factors - 1)
-    depth = _splat(view.depth, size, centre) if sparse else _nearest(view.depth, size, centre)
+    depth = resized_depth(view.depth, size, sparse=sparse, centre=centre)
     return replace(view, image=lanczos(view.image, size), intrinsics=intrinsics, depth=depth)
+
+
+def resized_depth(
+    depth: NDArray[np.float32], size: Size, *, sparse: bool = False, centre: float = CENTRE
+) -> NDArray[np.float32]:
+    """[h, w] at `size`: the nearest sample.
+
+    sparse: depth is points, each of which goes to its pixel in the new grid; the nearest to the camera wins.
+    """
+    return _splat(depth, size, centre) if sparse else _nearest(depth, size, centre)
 
 
 def lanczos(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:

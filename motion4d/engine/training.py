@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from motion4d.data.dynamic_batches import DynamicBatches, ShapedBatches
-from motion4d.data.sampling import EpochBatches, Key
+from motion4d.data.sampling import Batches, EpochBatches, Key
 from motion4d.engine.ema import Ema
 from motion4d.engine.progress import Progress
 
@@ -29,7 +28,7 @@ class Training:
     steps: int | None = None
     epochs: int | None = None
     batch_size: int = 1
-    batches: DynamicBatches | None = None
+    batches: Batches | None = None
     batches_per_epoch: int | None = None
     accumulation: int = 1
     clip_norm: float | None = 1.0
@@ -54,7 +53,7 @@ class Training:
         progress = Progress(1, seed, num_clips, self.batch_size, self.accumulation, ranks, limit=self.batches_per_epoch)
         if self.batches is not None:
             progress.batches = str(self.batches)
-            progress.epoch_length = max(1, len(self.batches.sizes(num_clips, seed=seed, epoch=0, ranks=ranks)))
+            progress.epoch_length = max(1, self.batches.per_epoch(num_clips, seed=seed, ranks=ranks))
         if self.steps is not None:
             progress.steps = self.steps
         else:
@@ -67,5 +66,5 @@ class Training:
         share = {"seed": progress.seed, "rank": rank, "ranks": progress.ranks, "start": progress.batch, "stop": stop}
         limit = self.batches_per_epoch
         if self.batches is not None:
-            return ShapedBatches(self.batches, progress.num_clips, limit=limit, **share)
+            return self.batches.of_rank(progress.num_clips, limit=limit, **share)
         return EpochBatches(progress.num_clips, self.batch_size, limit=limit, **share)

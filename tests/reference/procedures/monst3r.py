@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.reference.procedures import monst3r_alignment, monst3r_network
+from tests.reference.procedures import monst3r_alignment, monst3r_mdata, monst3r_network
 
-PROCEDURES = monst3r_network.PROCEDURES | monst3r_alignment.PROCEDURES
+PROCEDURES = monst3r_network.PROCEDURES | monst3r_alignment.PROCEDURES | monst3r_mdata.PROCEDURES
