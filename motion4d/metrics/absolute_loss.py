@@ -7,6 +7,7 @@ second look. `near` keeps the other values only. Values are read in blocks that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,8 +77,7 @@ def least_scale(p: Values, g: Values) -> float:
     loss = AbsoluteLoss(p, g)
     low, high = _bracket(lambda s: float(loss.at(s, 0.0)[1][0]), around)
     while low < (s := (low + high) / 2) < high:
-        width = high - low
-        loss = loss.kept(s, 0.0, lambda p, width=width: width * np.abs(p))
+        loss = loss.kept(s, 0.0, partial(_moved, high - low))
         low, high = (low, s) if loss.at(s, 0.0)[1][0] > 0 else (s, high)
     return s
 
@@ -86,15 +86,23 @@ def least_scale_shift(p: Values, g: Values, *, around: float) -> tuple[float, fl
     """The s and t with the least sum |s p + t - g|; around: a guess of s."""
     if len(p) > _SAMPLE:
         around = least_scale_shift(*_thinned(p, g), around=around)[0]
-    loss, least, largest = AbsoluteLoss(p, g), p.min(), p.max()
+    loss, least, largest = AbsoluteLoss(p, g), float(p.min()), float(p.max())
     low, high = _bracket(lambda s: loss.best_shift(s)[1], around)
     while low < (s := (low + high) / 2) < high:
         t, slope = loss.best_shift(s)
-        width = high - low
-        # while s moves by d, the best t moves by -d times something between `least` and `largest`
-        loss = loss.kept(s, t, lambda p, width=width: width * np.maximum(largest - p, p - least))
+        loss = loss.kept(s, t, partial(_moved_with_shift, high - low, least, largest))
         low, high = (low, s) if slope > 0 else (s, high)
     return s, loss.best_shift(s)[0]
+
+
+def _moved(by: float, p: Values) -> Values:
+    """How far residuals move at most while s moves by `by`."""
+    return by * np.abs(p)
+
+
+def _moved_with_shift(by: float, least: float, largest: float, p: Values) -> Values:
+    """The same with the best t, which moves by -`by` times something between the least and the largest p."""
+    return by * np.maximum(largest - p, p - least)
 
 
 def _thinned(p: Values, g: Values) -> tuple[Values, Values]:

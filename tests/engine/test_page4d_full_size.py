@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from motion4d.backbones.vggt import VGGT
 from motion4d.cli import build, compose
 from prepare import kubric, procedural
 from tests.prepare.exported import prepare
@@ -48,12 +49,12 @@ def test_the_first_published_step(tmp_path: Path) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{row}\n{len(changed)} of {len(trained)} trained parameters changed; peak memory {peak:.1f} GiB")
     assert all(math.isfinite(float(value)) for value in row.values())
-    assert sum(parameter.numel() for parameter in named.values()) == 1_190_869_017 - 1024  # a mask token that nothing uses
+    assert sum(parameter.numel() for parameter in named.values()) == 1_190_869_017 - 1024  # an unused mask token
     # the first rate, 1e-8, is lost in the rounding of numbers near 1, which gains and some biases are
     assert {name for name in trained if named[name].ndim > 1} <= changed <= trained
 
 
-def _fill(backbone: nn.Module) -> None:
+def _fill(backbone: VGGT) -> None:
     """Seeded weights, one after the other, of every key of the published file."""
     case = next(case for case in load(HOME / "page4d") if case.name == "page4d_1b_on_70x98")
     state = backbone.state_dict()
@@ -64,4 +65,4 @@ def _fill(backbone: nn.Module) -> None:
 
 
 def _checksums(model: nn.Module) -> dict[str, int]:
-    return {name: zlib.crc32(p.detach().numpy()) for name, p in model.named_parameters()}
+    return {name: zlib.crc32(p.detach().numpy().data) for name, p in model.named_parameters()}
