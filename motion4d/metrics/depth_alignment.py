@@ -19,6 +19,8 @@ from motion4d.metrics.absolute_loss import AbsoluteLoss, least_scale, least_scal
 
 Values = NDArray[np.float64]
 
+_LARGEST = 1e15  # depth whose square times a weight is a float32
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -48,6 +50,8 @@ def iterated_scale(prediction: Values, truth: Values, iterations: int = 10) -> L
     A pixel whose residual comes near 0 has a weight of up to 1e8 and holds s where it is. Which one that is depends on
     rounding, so residuals and weights are in float32, as published (sums are not). s is at least 1e-3.
     """
+    if not np.abs(prediction).max() < _LARGEST:
+        raise ValueError(f"a predicted depth is {np.abs(prediction).max():g}, too large for float32: scale predictions")
     p, g = prediction.astype(np.float32), truth.astype(np.float32)
     square, weights, product = np.square(p), np.empty_like(p), np.empty_like(p)
     scale = np.float32(truth.mean() / _positive(float(prediction.mean()), "mean"))
@@ -64,7 +68,7 @@ def iterated_scale(prediction: Values, truth: Values, iterations: int = 10) -> L
 
 def l1_scale(prediction: Values, truth: Values) -> Linear:
     """The s with the least sum |s p - g|: the median of g / p, weighted by p."""
-    _positive(float(np.abs(prediction).max()), "largest")
+    _positive(float(prediction.max()), "largest")
     return Linear(least_scale(prediction, truth))
 
 
