@@ -16,6 +16,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from eval.command import run
 from eval.datasets import true_trajectories
 from eval.geometry import chosen, parser, truth_of
@@ -49,6 +51,10 @@ def _trajectories(folder: Path, *, scalar_first: bool) -> dict[str, Callable[[],
 
 def _read(file: Path, scalar_first: bool) -> Trajectory:
     stamps, poses = read_poses(file, scalar_first=scalar_first)
+    back = np.flatnonzero(np.diff(stamps) < 0)
+    if len(back):  # as many poses as in the truth would be compared by their place, whatever their stamps
+        k = int(back[0]) + 1
+        raise ValueError(f"{file}: pose {k} (counted from 0) is of an earlier time than the one before; sort the lines")
     return Trajectory(poses, stamps)
 
 

@@ -1,8 +1,8 @@
 """Framing: how native frames become a network's input, as a value with an inverse.
 
-A rule (`FitPixels`, `Square`, `Native`, `FitWidth`, `Letterbox`, `PaddedSquare`, `LongSide`, `ShortSide`) looks at a
-native size and returns a `Framing`; the framing carries images, points and intrinsics in, and masks, logits, depth,
-flow, points and intrinsics back to native resolution. No network resizes for itself.
+A rule (`FitPixels`, `Square`, `Native`, `FitWidth`, `FitWidthThenSquare`, `Letterbox`, `PaddedSquare`, `LongSide`,
+`ShortSide`) looks at a native size and returns a `Framing`; the framing carries images, points and intrinsics in, and
+masks, logits, depth, flow, points and intrinsics back to native resolution. No network resizes for itself.
 Pixel convention: see motion4d.clip (resizing by s maps u to (u + 0.5) s - 0.5).
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from motion4d.resampling import BICUBIC, LANCZOS, Filter, filtered_resize, resize_maps, window
+from motion4d.resampling import BICUBIC, BILINEAR, LANCZOS, Filter, filtered_resize, resize_maps, window
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Framing:
     border: native pixels added (top, left, bottom, right). offset: row and column of `size` where the resized picture
     begins; what reaches beyond `size` is cut, and a negative offset cuts at the top or left. fill: the colour around
     the picture, where maps are 0; None repeats the edge, of images and maps. kind: the filter of the images.
-    via: images are resized to this size first, and by Lanczos from there to `resized`.
+    via: images are resized to this size first, and by the filter `then` from there to `resized`.
     """
 
     native: tuple[int, int]
@@ -34,6 +34,7 @@ class Framing:
     fill: float | None = None
     kind: Filter = LANCZOS
     via: tuple[int, int] | None = None
+    then: Filter = LANCZOS
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -45,7 +46,7 @@ class Framing:
         """[..., 3, H, W] in [0, 1] at native size -> network size (filters: as the published pipelines)."""
         images, kind = self._with_border(images, self.fill), self.kind
         if self.via is not None:
-            images, kind = filtered_resize(images, self.via, kind), LANCZOS
+            images, kind = filtered_resize(images, self.via, kind), self.then
         return self._placed(filtered_resize(images, self.resized, kind), self.fill)
 
     def labels(self, labels: Tensor) -> Tensor:
@@ -190,6 +191,22 @@ class FitWidth:
         top = max(0, (rows - self.side) // 2)
         size = (min(rows, self.side), self.side)
         return Framing((height, width), (rows, self.side), size, offset=(-top, 0), kind=BICUBIC)
+
+
+@dataclass(frozen=True)
+class FitWidthThenSquare:
+    """As FitWidth, then stretched to side x side, bilinear, aspect ignored (PAGE-4D's published evaluation)."""
+
+    side: int = 518
+    multiple: int = 14
+
+    def __call__(self, height: int, width: int) -> Framing:
+        """The framing of frames of this native size."""
+        framing, square = FitWidth(self.side, self.multiple)(height, width), (self.side, self.side)
+        if framing.size == square:
+            return framing
+        # fewer rows than columns: nothing was cut, and nothing shrinks now
+        return replace(framing, resized=square, size=square, via=framing.resized, then=BILINEAR)
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,13 @@ def _bicubic_weight(distance: Tensor) -> Tensor:
     return torch.where(x < 1, near, far)
 
 
+def _bilinear_weight(distance: Tensor) -> Tensor:
+    return (1 - distance.abs()).clamp_min(0)
+
+
 LANCZOS = Filter(3, _lanczos_weight)
 BICUBIC = Filter(2, _bicubic_weight)
+BILINEAR = Filter(1, _bilinear_weight)
 
 
 def filtered_resize(images: Tensor, size: tuple[int, int], kind: Filter) -> Tensor:

@@ -2,11 +2,15 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from motion4d.framing import FitPixels, FitWidth, Letterbox, Native, PaddedSquare, Square
+from motion4d.framing import FitPixels, FitWidth, FitWidthThenSquare, Letterbox, Native, PaddedSquare, Square
 from motion4d.geometry.projection import project
 
-RULES = (FitPixels(20_000), FitWidth(98), Letterbox(98), PaddedSquare(98), Square(98), Native(14))
+RULES = (
+    *(FitPixels(20_000), FitWidth(98), FitWidthThenSquare(98), Letterbox(98), PaddedSquare(98), Square(98)),
+    Native(14),
+)
 SIZES = ((60, 80), (80, 61), (20, 100))
 
 
@@ -62,6 +66,30 @@ def test_a_tall_frame_is_cut_around_its_middle():
     depth = framing.undo_values(torch.arange(98.0)[:, None].expand(98, 98))
     assert depth[0, 0] == 0  # what was cut repeats the edge
     assert depth[199, 0] == 97
+
+
+@pytest.mark.parametrize("size", [(436, 1024), (480, 640), (370, 1224), (300, 300), (640, 480)], ids=str)
+def test_the_published_square_is_made_in_two_steps(size):
+    """PAGE-4D's evaluation: VGGT's "crop" loading, then bilinear to a square without antialiasing."""
+    torch.manual_seed(0)
+    image = torch.rand(2, 3, *size)
+    framing = FitWidthThenSquare()(*size)
+    loaded = FitWidth()(*size).images(image)
+    published = F.interpolate(loaded.double(), size=(518, 518), mode="bilinear", align_corners=False)
+    assert framing.size == (518, 518)
+    torch.testing.assert_close(framing.images(image), published.float(), atol=1e-6, rtol=0)
+
+    # the way back is that of the two steps, one after the other
+    camera = torch.tensor([[500.0, 0, 330], [0, 480, 200], [0, 0, 1]])
+    first, second = FitWidth()(*size), Square(518)(*loaded.shape[-2:])
+    point = torch.tensor([[3.0, 5.0], [200.0, 100.0]])
+    assert torch.allclose(framing.points(point), second.points(first.points(point)), atol=1e-3)
+    assert torch.allclose(framing.intrinsics(camera), second.intrinsics(first.intrinsics(camera)), atol=1e-3)
+    assert torch.allclose(framing.undo_points(framing.points(point)), point, atol=1e-3)
+    depth = 1 + torch.arange(float(size[0]))[:, None] / size[0] + torch.arange(float(size[1])) / size[1]
+    cut = framing.offset[0] < 0  # of a tall frame only the middle comes back
+    inner = slice(size[0] // 4, -size[0] // 4) if cut else slice(None)
+    assert torch.allclose(framing.undo_values(framing.values(depth))[inner], depth[inner], atol=0.01)
 
 
 def test_a_very_wide_frame_keeps_a_row_of_patches():

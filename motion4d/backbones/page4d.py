@@ -111,7 +111,7 @@ class Page4D(VGGT):
     def load_weights(self, path: str | Path) -> None:
         """Load a published file of PAGE-4D, or of VGGT (then the mask head stays as it is), strictly otherwise."""
         state = self.own_part(read_state_dict(path))
-        if not any(key.startswith(_MASK_PREFIX) for key in state):
+        if state.keys() & self.state_dict().keys() and not any(key.startswith(_MASK_PREFIX) for key in state):
             _log.info("%s has no mask head (a VGGT file?); it starts untrained", path)
             state |= {key: value for key, value in self.state_dict().items() if key.startswith(_MASK_PREFIX)}
         load_strict(self, state, source=path)

@@ -10,7 +10,7 @@ from typing import Any
 from motion4d.engine.evaluation import Group
 from motion4d.engine.geometry_benchmark import GeometryBenchmarkGroup
 from motion4d.engine.geometry_clips import GeometryClipGroup
-from motion4d.engine.geometry_prediction import GeometryInference
+from motion4d.engine.geometry_prediction import GeometryInference, Rule
 from motion4d.engine.geometry_scoring import GEOMETRY_FIGURES
 from motion4d.engine.inference import Inference
 from motion4d.engine.scoring import Figures
@@ -25,11 +25,13 @@ class GeometryEvaluation:
     None: the data set's own, and no score if it has none; for clips in memory `near`, one scale per sequence and no
     sky. A depth protocol of single frames shows the network every frame alone, and poses are not scored then.
     world_z: z in the first camera's frame counts as depth, which PAGE-4D's published numbers are made with.
+    framing: how our model sees frames in an evaluation (motion4d.framing has the rules), instead of its own.
     """
 
     depth_protocol: str | None = None
     pose_protocol: str | None = None
     world_z: bool = False
+    framing: Rule | None = None
 
     def __post_init__(self) -> None:
         if self.depth_protocol is not None:
@@ -54,7 +56,7 @@ class GeometryEvaluation:
         chosen = self.depth_protocol or (data.depth_protocol if on_disk else NEAR.name)
         depth = None if chosen is None else depth_protocol_named(chosen)
         alone = depth is not None and depth.per_frame
-        ours = GeometryInference(inference, alone, self.world_z)
+        ours = GeometryInference(inference, alone, self.world_z, self.framing)
         if not on_disk:
             assert depth is not None
             return GeometryClipGroup(name, data, ours, depth, folder if save_all else None)

@@ -83,6 +83,7 @@ def _settings(inference: GeometryInference, model: str, frames: ImageFrames) -> 
         "window": asdict(inference.inference.window),
         "one_by_one": inference.one_by_one,
         "world_z": inference.world_z,
+        "framing": repr(inference.framing),
         "precision": "bf16" if inference.inference.runtime.is_bf16 else "fp32",
         "model": describe_model(inference.inference.models[model]),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from motion4d.engine.inference import Inference
+from motion4d.clip import Clip, Geometry
+from motion4d.engine.inference import OURS, Inference
+from motion4d.framing import Framing
 from motion4d.reconstruct.feed_forward import PlacedFrame, stream_geometry
+
+Rule = Callable[[int, int], Framing]  # native (H, W) -> framing
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,14 @@ class GeometryInference:
     """How an evaluation runs geometry models.
 
     one_by_one: every frame alone, as single images; poses and scales then have nothing in common. world_z: what counts
-    as depth is z in the first camera's frame, as in PAGE-4D's published numbers, instead of the frame's own.
+    as depth is z in the first camera's frame, as in PAGE-4D's published numbers, instead of the frame's own. framing:
+    of our model, instead of its own; baselines keep theirs.
     """
 
     inference: Inference
     one_by_one: bool = False
     world_z: bool = False
+    framing: Rule | None = None
 
     @property
     def models(self) -> Iterable[str]:
@@ -58,6 +64,8 @@ class GeometryInference:
     def stream(self, name: str, frames: Iterable[Tensor]) -> Iterator[PredictedFrame]:
         """Run the model `name` over frames [3, H, W], in aligned windows; memory is that of one window."""
         model = self.inference.models[name]
+        if self.framing is not None and name == OURS:
+            model = _Reframed(model, self.framing)
         parts: Iterable[Iterable[Tensor]] = ([frame] for frame in frames) if self.one_by_one else [frames]
         for frame in (one for part in parts for one in self._placed(model, part)):
             yield PredictedFrame(
@@ -83,3 +91,17 @@ class GeometryInference:
         """As the network has it, over the whole frame; at native size where borders were added around the frame."""
         depth = frame.points_world[..., 2].clamp_min(0) if self.world_z else frame.depth
         return frame.framing.undo_values(depth) if any(frame.framing.border) else frame.framing.uncut(depth)
+
+
+class _Reframed:
+    """A geometry model behind another framing than its own."""
+
+    def __init__(self, model: Any, framing: Rule) -> None:
+        self.backbone = model.backbone
+        self.framing = framing
+        self._model = model
+
+    def geometry(self, clip: Clip, *, heads: Collection[str]) -> Geometry:
+        """Of a clip that is framed so."""
+        said: Geometry = self._model.geometry(clip, heads=heads)
+        return said

@@ -118,8 +118,16 @@ def load_trainable(model: nn.Module, state: Mapping[str, Tensor], *, source: str
     for kind, names in (("lacks", missing), ("has the unknown", unexpected), ("has other shapes for", shapes)):
         if names:
             shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-            raise ValueError(f"{source} is not a checkpoint of this {type(model).__name__}: it {kind} {shown}")
+            raise ValueError(
+                f"{source} is not a checkpoint of this {type(model).__name__}: it {kind} {shown}{_hint(model, state)}"
+            )
     model.load_state_dict(dict(state), strict=False)
+
+
+def _hint(model: nn.Module, state: Mapping[str, Tensor]) -> str:
+    """How to load what looks like the weights of one part."""
+    parts = [name for name, part in model.named_children() if state.keys() & part.state_dict().keys()]
+    return f"; weights of one part are loaded by +pretrained.{parts[0]}=FILE checkpoint=none" if parts else ""
 
 
 def _fingerprint(part: nn.Module) -> list[tuple[int, int]]:

@@ -62,6 +62,9 @@ def pose_matrices(numbers: NDArray[np.floating]) -> NDArray[np.float64]:
     """Rows tx ty tz qx qy qz qw [N, 7] (quaternions of any length) -> rigid motions [N, 4, 4]."""
     if numbers.ndim != 2 or numbers.shape[1] != 7:
         raise ValueError(f"a pose is seven numbers, but these are {numbers.shape}")
+    turns = np.linalg.norm(numbers[:, 3:], axis=1)
+    if (turns == 0).any():
+        raise ValueError(f"pose {int(np.argmax(turns == 0))}, counted from 0, has a quaternion of zeros")
     poses = np.tile(np.eye(4), (len(numbers), 1, 1))
     poses[:, :3, 3] = numbers[:, :3]
     poses[:, :3, :3] = Rotation.from_quat(numbers[:, 3:]).as_matrix()

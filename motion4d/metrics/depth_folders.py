@@ -82,6 +82,9 @@ def _score(
         chosen = matched(truths, predictions, protocol.frames)
         counted = truths[: len(chosen)]
         scores = protocol.score((one.read() for one in chosen), (one.read() for one in counted))
+        if not any(one.valid_pixels for one in scores):
+            limit = "" if protocol.max_depth is None else f" and below {protocol.max_depth:g}"
+            raise ValueError(f"no pixel of the truth has a depth that is finite, above 0{limit}; nothing can be scored")
     except (OSError, ValueError) as error:
         return str(error)
     return [one.stem for one in counted], scores

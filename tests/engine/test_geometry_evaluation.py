@@ -21,7 +21,7 @@ from motion4d.engine.evaluate import Evaluate
 from motion4d.engine.geometry_evaluation import GeometryEvaluation
 from motion4d.engine.runtime import Runtime
 from motion4d.engine.windows import Window
-from motion4d.framing import Native, Square
+from motion4d.framing import FitWidthThenSquare, Native, Square
 from motion4d.geometry.projection import unproject
 from motion4d.io.tum_files import read_poses
 from motion4d.models.geometry import GeometryModel
@@ -183,15 +183,32 @@ def test_single_frames_are_seen_alone_and_have_no_poses(tmp_path: Path) -> None:
     assert "ATE" not in group
 
 
+def test_our_model_can_see_frames_as_published_while_baselines_keep_their_own_framing(tmp_path: Path) -> None:
+    clips = truth()[:1]
+    ours, other = (GeometryModel(Counting(), Native()) for _ in range(2))
+    evaluation = GeometryEvaluation(framing=FitWidthThenSquare(28))
+    settings: dict[str, Any] = {"evaluation": evaluation, "baselines": {"other": other}, "save_predictions": True}
+    metrics = task(ours, clips, tmp_path, **settings).run()
+    assert ours.backbone.sizes == {(28, 28)}
+    assert other.backbone.sizes == {clips[0].size}
+    depth, plain = (np.load(next((tmp_path / "predictions" / name).rglob("depth.npz"))) for name in ("ours", "other"))
+    assert depth[depth.files[0]].shape == (28, 28)
+    assert plain[plain.files[0]].shape == clips[0].size
+    scores = [metrics["models"][name]["overall"]["AbsRel"] for name in ("ours", "other")]
+    assert scores[0] == pytest.approx(scores[1])  # a plane is a plane at any size
+
+
 class Counting(ConstantGeometry):
-    """Remembers how many frames it saw at once."""
+    """Remembers how many frames it saw at once, and their size."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[int] = []
+        self.sizes: set[tuple[int, int]] = set()
 
     def forward(self, images: torch.Tensor, *, heads: Collection[str] = (), taps: Collection[str] = ()) -> Geometry:
         self.seen.append(images.shape[1])
+        self.sizes.add((images.shape[-2], images.shape[-1]))
         return super().forward(images, heads=heads, taps=taps)
 
 

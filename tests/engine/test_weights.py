@@ -48,6 +48,12 @@ def test_a_checkpoint_of_another_model_is_one_sentence(tmp_path: Path) -> None:
         load_task_weights(ToyModel(), checkpoint=str(tmp_path / "other.safetensors"), default="none")
 
 
+def test_a_file_of_one_part_as_checkpoint_is_told_where_it_belongs(tmp_path: Path) -> None:
+    _, _, frozen = _files(tmp_path)
+    with pytest.raises(ValueError, match=r"not a checkpoint of .*; weights of one part are loaded by \+pretrained.frozen"):
+        load_task_weights(ToyModel(), checkpoint=str(frozen), default="none")
+
+
 def test_what_the_checkpoint_key_means(tmp_path: Path) -> None:
     _, run, frozen = _files(tmp_path)
     assert resolve_checkpoint("none") is None

@@ -90,12 +90,14 @@ def test_an_alignment_of_choice_and_limits(tmp_path: Path, capsys: pytest.Captur
 def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, maps in {**TRUTH, "elk": TRUTH["dog"], "fox": TRUTH["dog"], "gnu": TRUTH["dog"]}.items():
+    dog = TRUTH["dog"]
+    for name, maps in {**TRUTH, "elk": dog, "fox": dog, "gnu": dog, "hen": np.full_like(dog, np.nan)}.items():
         write_npy(tmp_path / "truth", name, maps)
     write_npy(tmp_path / "predictions", "cat", TRUTH["cat"])
     write_npy(tmp_path / "predictions", "dog", TRUTH["dog"][:3])
     write_npy(tmp_path / "predictions", "elk", np.where(np.arange(16) == 3, np.nan, TRUTH["dog"]))
     write_npy(tmp_path / "predictions", "fox", TRUTH["dog"])
+    write_npy(tmp_path / "predictions", "hen", TRUTH["dog"])
     (tmp_path / "predictions" / "fox" / "frame_1.npy").write_bytes(b"nothing")
     words = ["--truth", str(tmp_path / "truth"), "--predictions", str(tmp_path / "predictions")]
     assert depth.main(["--protocol", "video", *words, "--output", str(tmp_path / "scores")]) == 1
@@ -104,12 +106,14 @@ def test_what_cannot_be_scored_is_named_and_the_rest_is_scored(
     assert "elk is not scored: frame 0 (counted from 0): the prediction is NaN or infinite at 12 of 192" in said.err
     assert "fox is not scored: cannot read the depth" in said.err
     assert "gnu is not scored: there are no predictions" in said.err
-    assert "1 sequences, 5 frames scored; 4 not scored: dog, elk, fox, gnu" in said.out
+    assert "hen is not scored: no pixel of the truth has a depth that is finite, above 0" in said.err
+    assert "1 sequences, 5 frames scored; 5 not scored: dog, elk, fox, gnu, hen" in said.out
     assert sorted(json.loads((tmp_path / "scores" / "metrics.json").read_text())["not_scored"]) == [
         "dog",
         "elk",
         "fox",
         "gnu",
+        "hen",
     ]
 
 
@@ -181,11 +185,13 @@ def test_trajectories_in_both_orders_of_the_quaternion(tmp_path: Path, capsys: p
 
 def test_trajectories_that_cannot_be_scored_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth = poses(12)
-    for name in ("cat", "dog", "elk", "fox"):
+    for name in ("cat", "dog", "elk", "fox", "gnu", "hen"):
         write_poses(tmp_path / "truth" / f"{name}.txt", 0.5 + np.arange(12), truth)
     write_poses(tmp_path / "predictions" / "cat.txt", range(12), truth)
     write_poses(tmp_path / "predictions" / "dog.txt", range(11), truth[:11])
     (tmp_path / "predictions" / "elk.txt").write_text("0 1 2 3\n")
+    write_poses(tmp_path / "predictions" / "gnu.txt", np.r_[:6, 7, 6, 8:12], truth)
+    (tmp_path / "predictions" / "hen.txt").write_text("0 1 2 3 0 0 0 1\n1 1 2 3 0 0 0 0\n")
     words = ["--truth", str(tmp_path / "truth"), "--predictions", str(tmp_path / "predictions")]
     assert pose.main(["--protocol", "sim3", *words, "--per-sequence"]) == 1
     said = capsys.readouterr().err
@@ -193,4 +199,6 @@ def test_trajectories_that_cannot_be_scored_are_named(tmp_path: Path, capsys: py
     assert "elk is not scored" in said
     assert "stamp tx ty tz qx qy qz qw" in said
     assert "fox is not scored: there is no prediction" in said
+    assert "gnu.txt: pose 7 (counted from 0) is of an earlier time than the one before; sort the lines" in said
+    assert "pose 1, counted from 0, has a quaternion of zeros" in said
     assert pose.main(["--protocol", "sim3", *words, "--max-difference", "0.6", "--sequences", "dog"]) == 0

@@ -124,6 +124,18 @@ def test_depth_of_zeros_cannot_be_scaled(name: str) -> None:
         ALIGNMENTS[name](np.zeros(5), np.ones(5))
 
 
+@pytest.mark.parametrize("name", ["median", "scale", "lad2", "scale_l1"])
+def test_depth_behind_the_camera_is_not_turned_around(name: str) -> None:
+    with pytest.raises(ValueError, match="predicted depth is -.* where there is truth, so it cannot be scaled"):
+        ALIGNMENTS[name](-np.arange(1.0, 6), np.arange(1.0, 6))
+
+
+def test_depth_beyond_float32_is_not_scaled_in_it() -> None:
+    with pytest.raises(ValueError, match="a predicted depth is 5e\\+30, too large for float32"):
+        ALIGNMENTS["scale"](1e30 * np.arange(1.0, 6), np.arange(1.0, 6))
+    assert ALIGNMENTS["scale_l1"](1e30 * np.arange(1.0, 6), np.arange(1.0, 6)).scale == pytest.approx(1e-30)
+
+
 def test_least_squares_of_a_constant_shifts_it() -> None:
     assert ALIGNMENTS["lstsq"](np.full(4, 0.1), np.arange(4.0)) == Linear(1.0, 1.4)
 
