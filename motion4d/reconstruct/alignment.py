@@ -111,7 +111,11 @@ class InWindows:
             still = torch.arange(window.start, window.stop, device=local.poses.device) < window.free
             focals, depth = not first, True
             if held is not None:
-                still, focals, depth = still | held.frames[window.frames], focals or held.focals, held.depth or not first
+                still, focals, depth = (
+                    still | held.frames[window.frames],
+                    focals or held.focals,
+                    held.depth or not first,
+                )
             if first and not bool(still.any()):
                 local.mean_log_scale = float(local.log_scales().mean())
             local, losses = self.optimise(part, local, Frozen(still, focals, depth))
@@ -172,7 +176,9 @@ class GlobalAlignment:
         if held is None:
             poses = relative_to_first(poses)
         if not all(tensor.isfinite().all() for tensor in (poses, focal, depth)):
-            raise ValueError("the alignment did not stay finite; check the pairs' pointmaps, or choose alignment=robust")
+            raise ValueError(
+                "the alignment did not stay finite; check the pairs' pointmaps, or choose alignment=robust"
+            )
         confidence = placed.confidence
         if self.clean is not None:
             intrinsics = state.intrinsics(seen.principal_point)

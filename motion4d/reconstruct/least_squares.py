@@ -33,6 +33,7 @@ _FINEST_FLOW = 0.02  # pixels
 _LARGEST_DAMPING = 1e4
 _CONVERGED = 1e-5  # a smaller relative gain ends a stage
 _NARROWING = (8.0, 4.0, 2.0, 1.0)  # depth begins at the plain mean, so that no single voice decides where it settles
+_FINAL_NARROWING = (3.0, 2.0, 1.5, 1.0, 1.0, 1.0)
 
 Depths = list[Tensor]  # of every frame, [Q]
 
@@ -131,7 +132,12 @@ class RobustLeastSquares:
         return system
 
     def _state(
-        self, seen: Observations, start: AlignmentState, placing: Placing, fixed: Tensor, scaled: tuple[list[Sight], ...]
+        self,
+        seen: Observations,
+        start: AlignmentState,
+        placing: Placing,
+        fixed: Tensor,
+        scaled: tuple[list[Sight], ...],
     ) -> AlignmentState:
         """With the depth of every pixel, a frame and a chunk of pixels at a time."""
         state = start.copy()
@@ -149,7 +155,7 @@ class RobustLeastSquares:
             for pixels in torch.arange(start.log_depth.shape[1], device=fixed.device).split(_CHUNK):
                 sight = _like(self._sight(seen, frame, pixels), raw, sample)
                 depth = state.depth[frame, pixels].double()
-                for narrowing in (*_NARROWING, 1.0, 1.0):
+                for narrowing in _FINAL_NARROWING:
                     depth = _refined(sight, placing, depth, narrowing * self.depth_width)
                 state.log_depth[frame, pixels] = depth.log().to(state.log_depth)
         return state
@@ -206,9 +212,7 @@ def _in_medians(sights: list[Sight], placing: Placing, depths: Depths) -> list[S
         sizes = [size[size > 0] for size in sizes]
         medians.append(max(float(torch.cat(sizes).median()), finest) if any(len(size) for size in sizes) else 1.0)
     points, flow = medians
-    return [
-        replace(sight, weights=sight.weights / points, flow_weights=sight.flow_weights / flow) for sight in sights
-    ]
+    return [replace(sight, weights=sight.weights / points, flow_weights=sight.flow_weights / flow) for sight in sights]
 
 
 def _like(sight: Sight, raw: Sight, scaled: Sight) -> Sight:
