@@ -154,7 +154,7 @@ class RobustLeastSquares:
                 continue
             for pixels in torch.arange(start.log_depth.shape[1], device=fixed.device).split(_CHUNK):
                 sight = _like(self._sight(seen, frame, pixels), raw, sample)
-                depth = state.depth[frame, pixels].double()
+                depth = _voted(sight, placing, state.depth[frame, pixels].double())
                 for narrowing in _FINAL_NARROWING:
                     depth = _refined(sight, placing, depth, narrowing * self.depth_width)
                 state.log_depth[frame, pixels] = depth.log().to(state.log_depth)
@@ -258,6 +258,17 @@ def _refined(sight: Sight, placing: Placing, depth: Tensor, width: float) -> Ten
         slope += (along * part.values).sum((0, 1))
     moved = depth - torch.where(curvature > 0, slope / curvature, 0.0)
     return torch.minimum(torch.maximum(moved, depth / 2), depth * 2)
+
+
+def _voted(sight: Sight, placing: Placing, depth: Tensor) -> Tensor:
+    """The median of the depths that pairs say, which no wrong voice can pull far; `depth` where none is positive."""
+    if not len(sight.pairs):
+        return depth
+    pose, similarity = placing.camera_to_world[sight.frame], placing.pair_to_world[sight.pairs]
+    places = similarity[:, :3, :3] @ sight.points + similarity[:, :3, 3:]
+    said = ((places - pose[:3, 3:]) * pose[:3, 2:3]).sum(1)
+    median = torch.where(said > 0, said, torch.nan).nanmedian(0).values
+    return torch.where(median > 0, median, depth)
 
 
 def _numbers(start: AlignmentState, pairs: int, held: Frozen | None) -> np.ndarray:

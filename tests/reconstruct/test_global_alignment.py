@@ -1,4 +1,4 @@
-"""Aligners: as accurate as promised on known geometry, held frames, windows, and observations that make little sense."""
+"""Aligners: accurate on known geometry, held frames, windows, and observations that make little sense."""
 
 import dataclasses
 from pathlib import Path
