@@ -52,10 +52,11 @@ CAREFUL = Descent(last_rate=1e-5, pose_rate=0.1, keep_best=True)
 
 @dataclass(frozen=True)
 class Frozen:
-    """What does not move: depth and poses of `frames` [N] bool, and the focal lengths."""
+    """What does not move: poses of `frames` [N] bool, with `depth` their depth too, and with `focals` all of these."""
 
     frames: Tensor
     focals: bool = False
+    depth: bool = True
 
 
 @dataclass
@@ -120,7 +121,7 @@ class _Best:
 
 def _hold(state: AlignmentState, frozen: Frozen) -> None:
     """Without a gradient ever, Adam never moves a number."""
-    for parameter in (state.log_depth, state.poses):
+    for parameter in (state.log_depth, state.poses) if frozen.depth else (state.poses,):
         assert parameter.grad is not None
         parameter.grad[frozen.frames] = 0
     if frozen.focals:
