@@ -200,9 +200,11 @@ def test_two_steps_of_the_published_recipe_with_a_reduced_network(tmp_path: Path
             *("backbone.decoder_heads=2", "+backbone.dpt_features=8", "+backbone.dpt_last_dim=8"),
             *("+backbone.dpt_layer_dims=[8,8,8,8]", f"pretrained.backbone={tmp_path}/dust3r/model.safetensors"),
             *("training.epochs=null", "training.steps=2", "training.log_every=1", "training.pictures=0"),
-            *("runtime.device=cpu", "runtime.workers=0", "runtime.threads=1", f"output={tmp_path / 'run'}"),
+            *("training.batches.sizes=[[32,48]]", "runtime.device=cpu", "runtime.workers=0", "runtime.threads=1"),
+            f"output={tmp_path / 'run'}",
         ],
     )
+    config.data.train = {"_target_": "motion4d.data.reshaped.Reshaped", "clips": config.data.train}
     task = build(config.task)
     task.run()
     first, second = _losses(tmp_path / "run")
