@@ -190,12 +190,13 @@ def test_the_rate_follows_epochs_in_fractions() -> None:
 def test_two_steps_of_the_published_recipe_with_a_reduced_network(tmp_path: Path) -> None:
     start = small_network()
     write_safetensors(tmp_path / "dust3r" / "model.safetensors", start.state_dict())
-    clips = [f"data.{part}.{size}" for part in ("train", "eval") for size in ("num_frames=2", "height=32", "width=48")]
+    clips = [f"data.eval.{size}" for size in ("num_frames=2", "height=32", "width=48")]
     config = compose(
         CONF,
         [
-            *("+experiment=monst3r_paper", "data=procedural_easy", *clips, "data.train.num_clips=16"),
-            *("data.eval.num_clips=1", "model.framing.side=48", "backbone.encoder_dim=32", "backbone.encoder_depth=1"),
+            *("+experiment=monst3r_paper", "data=procedural_easy", *clips, "data.eval.num_clips=4"),
+            *("~data.train", "+data.train._target_=motion4d.data.reshaped.Reshaped", "+data.train.clips=${data.eval}"),
+            *("model.framing.side=48", "backbone.encoder_dim=32", "backbone.encoder_depth=1"),
             *("backbone.encoder_heads=2", "backbone.decoder_dim=32", "backbone.decoder_depth=2"),
             *("backbone.decoder_heads=2", "+backbone.dpt_features=8", "+backbone.dpt_last_dim=8"),
             *("+backbone.dpt_layer_dims=[8,8,8,8]", f"pretrained.backbone={tmp_path}/dust3r/model.safetensors"),
@@ -204,7 +205,6 @@ def test_two_steps_of_the_published_recipe_with_a_reduced_network(tmp_path: Path
             f"output={tmp_path / 'run'}",
         ],
     )
-    config.data.train = {"_target_": "motion4d.data.reshaped.Reshaped", "clips": config.data.train}
     task = build(config.task)
     task.run()
     first, second = _losses(tmp_path / "run")
