@@ -97,7 +97,7 @@ class _Reframed:
     """A geometry model behind another framing than its own."""
 
     def __init__(self, model: Any, framing: Rule) -> None:
-        self.backbone = model.backbone
+        self.available_heads: frozenset[str] = model.available_heads
         self.framing = framing
         self._model = model
 

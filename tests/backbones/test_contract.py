@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from motion4d.backbones.base import Backbone, CapabilityError
+from motion4d.backbones.pairs import PairBackbone
 
 CONF = Path(__file__).parents[2] / "conf" / "backbone"
 SMALL = 20_000_000  # parameters
@@ -19,10 +20,12 @@ def build(name: str, device: str = "cpu") -> Backbone:
 
 
 OPTIONS = sorted(path.stem for path in CONF.glob("*.yaml"))
-SMALL_OPTIONS = [name for name in OPTIONS if sum(p.numel() for p in build(name, "meta").parameters()) < SMALL]
+NETWORKS = {name: build(name, "meta") for name in OPTIONS}
+SMALL_OPTIONS = [name for name in OPTIONS if sum(p.numel() for p in NETWORKS[name].parameters()) < SMALL]
+PAIRS = [name for name in SMALL_OPTIONS if isinstance(NETWORKS[name], PairBackbone)]
 
 
-@pytest.fixture(params=SMALL_OPTIONS)
+@pytest.fixture(params=[name for name in SMALL_OPTIONS if name not in PAIRS])
 def backbone(request) -> Backbone:
     return build(request.param).eval()
 
@@ -31,8 +34,9 @@ def images(backbone: Backbone, batch: int = 2, frames: int = 3) -> torch.Tensor:
     return torch.rand(batch, frames, 3, 2 * backbone.patch_size, 3 * backbone.patch_size)
 
 
-def test_there_is_a_small_option():
-    assert SMALL_OPTIONS
+def test_there_is_a_small_option_of_either_kind():
+    assert PAIRS
+    assert len(PAIRS) < len(SMALL_OPTIONS)
 
 
 @torch.no_grad()
@@ -83,3 +87,28 @@ def test_sizes_off_the_patch_grid_are_refused(backbone):
         backbone(torch.rand(1, 1, 3, backbone.patch_size + 1, backbone.patch_size))
     with pytest.raises(ValueError, match="images must have the shape"):
         backbone(torch.rand(1, 3, backbone.patch_size, backbone.patch_size))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@torch.no_grad()
+def test_a_pair_backbone_encodes_once_and_decodes_any_pairs(name):
+    """Pairs do not mix, answers are positive where they must be, and sizes off the grid are refused."""
+    network = build(name).eval()
+    height, width = 2 * network.patch_size, 3 * network.patch_size
+    frames = network.encode(torch.rand(3, 3, height, width))
+    assert tuple(frames.tokens.shape) == (3, 6, network.token_channels)
+    pairs = [(0, 1), (2, 0), (1, 1)]
+    together = network.decode(frames, pairs)
+    for points, confidence in (
+        (together.points_first, together.confidence_first),
+        (together.points_second, together.confidence_second),
+    ):
+        assert tuple(points.shape) == (3, height, width, 3)
+        assert tuple(confidence.shape) == (3, height, width)
+        assert (confidence > 0).all()
+    alone = network.decode(frames, pairs[1:2])
+    assert torch.allclose(together.points_second[1:2], alone.points_second, atol=1e-4)
+    with pytest.raises(ValueError, match="no pairs"):
+        network.decode(frames, [])
+    with pytest.raises(ValueError, match=f"multiples of {network.patch_size}"):
+        network.encode(torch.rand(1, 3, height + 1, width))
