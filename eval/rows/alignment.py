@@ -63,7 +63,12 @@ def _iteration(setting: Setting, *, total: Callable[[Objective, AlignmentState],
     state = initial_state(placed, seen.maps, seen.pairs)
     objective = Objective(seen.maps, seen.pairs, principal_point=centre, flow=seen.flow, flow_pairs=seen.flow_pairs)
     parameters = [parameter.requires_grad_() for parameter in state.parameters()]
-    return lambda: torch.autograd.grad(total(objective, state), parameters)
+
+    @torch.enable_grad()
+    def work() -> tuple[Tensor, ...]:
+        return torch.autograd.grad(total(objective, state), parameters)
+
+    return work
 
 
 def _closed(objective: Objective, state: AlignmentState) -> Tensor:

@@ -92,6 +92,13 @@ def test_windows_of_either_optimiser(optimise):
     assert torch.allclose(one.camera_to_world, whole.camera_to_world, atol=2e-3)
 
 
+def test_windows_with_a_focal_length_of_every_frame():
+    room = scene(7, 24, 32)
+    aligned = GlobalAlignment(InWindows(RobustLeastSquares(), 4, 2), shared_focal=False)(observations(room, noise=0.01))
+    assert errors(room, aligned.camera_to_world, aligned.depth)[0] < 0.03
+    assert torch.allclose(aligned.focal, torch.full((7,), room.focal), rtol=0.02)
+
+
 @pytest.mark.parametrize("depth", [True, False])
 @pytest.mark.parametrize("optimise", [RobustLeastSquares(), PublishedDescent(descent=Descent(iterations=20))])
 def test_known_frames_stay_and_the_others_join_them(depth, optimise):
