@@ -53,6 +53,7 @@ def observations(setting: Setting) -> Observations:
     return Observations(frames, tuple(pairs), maps, centre, flow, tuple(pairs))
 
 
+@torch.inference_mode(False)
 def _iteration(setting: Setting, *, total: Callable[[Objective, AlignmentState], Tensor]) -> Work:
     from motion4d.reconstruct.objective import Objective
     from motion4d.reconstruct.spanning_tree import initial_state, place_frames
@@ -60,12 +61,14 @@ def _iteration(setting: Setting, *, total: Callable[[Objective, AlignmentState],
     seen = observations(setting)
     centre = seen.principal_point
     placed = place_frames(seen.maps, seen.pairs, seen.frames, principal_point=centre)
-    state = initial_state(placed, seen.maps, seen.pairs)
     objective = Objective(seen.maps, seen.pairs, principal_point=centre, flow=seen.flow, flow_pairs=seen.flow_pairs)
-    parameters = [parameter.requires_grad_() for parameter in state.parameters()]
+    start = initial_state(placed, seen.maps, seen.pairs)
 
+    @torch.inference_mode(False)
     @torch.enable_grad()
     def work() -> tuple[Tensor, ...]:
+        state = start.copy()
+        parameters = [parameter.requires_grad_() for parameter in state.parameters()]
         return torch.autograd.grad(total(objective, state), parameters)
 
     return work

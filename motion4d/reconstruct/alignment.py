@@ -84,7 +84,8 @@ class InWindows:
     """Overlapping windows of frames, one after the other: the overlap stays as the window before has left it.
 
     Focal lengths are free in the first window, and in all of them if every frame has its own. Frozen frames fix the
-    scale of every window but the first, so only there is the pairs' mean scale held. Pairs that the window before has optimised go on from there. size, overlap: frames; a clip that is shorter is one window.
+    scale of every window but the first, so only there is the pairs' mean scale held. Pairs that the window before has
+    optimised go on from there. size, overlap: frames; a clip that is shorter is one window.
     """
 
     optimise: Optimiser
