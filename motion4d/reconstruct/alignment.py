@@ -81,9 +81,11 @@ class PublishedDescent:
 
 @dataclass(frozen=True)
 class InWindows:
-    """Overlapping windows of frames, one after the other: the overlap and the focal length stay as they are found.
+    """Overlapping windows of frames, one after the other: the overlap stays as the window before has left it.
 
-    size, overlap: frames; a clip that is shorter is one window.
+    Focal lengths are free in the first window, and in all of them if every frame has its own. Frozen frames fix the
+    scale of every window but the first, so only there is the pairs' mean scale held. Pairs that the window before has
+    optimised go on from there. size, overlap: frames; a clip that is shorter is one window.
     """
 
     optimise: Optimiser
@@ -109,7 +111,7 @@ class InWindows:
             local = state.window(window.frames, chosen)
             first = window.free == window.start
             still = torch.arange(window.start, window.stop, device=local.poses.device) < window.free
-            focals, depth = not first, True
+            focals, depth = not first and len(state.focals) == 1, True
             if held is not None:
                 still, focals, depth = (
                     still | held.frames[window.frames],

@@ -281,6 +281,8 @@ def _numbers(start: AlignmentState, pairs: int, held: Frozen | None) -> np.ndarr
     if held is not None:
         still = held.frames.cpu().numpy()
         free[: 7 * frames].reshape(frames, 7)[still, :6] = False
+        if held.depth and len(start.focals) > 1:
+            free[: 7 * frames].reshape(frames, 7)[still] = False
         if held.focals:
             free[6 : 7 * frames : 7] = False
     numbers = np.full(len(columns), -1)
