@@ -12,7 +12,6 @@ total = align + smoothness * smooth + flow * flow + depth * depth_change
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -115,26 +114,6 @@ class Objective:
             depth_change = change_of_depth(state.depth, self.start_log_depth, self.moving)
         total = align + weights.smooth * smooth + weights.flow * flow + weights.depth_change * depth_change
         return Terms(total, align, smooth, flow, depth_change)
-
-    def window(self, frames: slice) -> tuple[Objective, Tensor]:
-        """The objective of some frames and the pairs between them, and which of the pairs [E] those are."""
-
-        def within(frame: Tensor) -> Tensor:
-            return (frame >= frames.start) & (frame < frames.stop)
-
-        first, second = self.sides
-        chosen = within(first.frame) & within(second.frame)
-        part = copy.copy(self)
-        part.sides = tuple(
-            Side(side.points[chosen], side.weights[chosen], side.frame[chosen] - frames.start) for side in self.sides
-        )
-        part.moving = None if self.moving is None else self.moving[frames]
-        part.start_log_depth = None if self.start_log_depth is None else self.start_log_depth[frames]
-        if self.fields is not None:
-            seen = within(self.fields.source) & within(self.fields.target)
-            source, target = self.fields.source[seen] - frames.start, self.fields.target[seen] - frames.start
-            part.fields = FlowFields(self.fields.flow[seen], source, target, self.fields.static[frames])
-        return part, chosen
 
     def align(self, state: AlignmentState) -> Tensor:
         """The alignment term."""

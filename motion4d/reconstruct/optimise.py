@@ -46,16 +46,15 @@ class Descent:
     keep_best: bool = False
 
 
-# ours: poses move in smaller steps and settle, and the answer is never worse than the start by the objective
-CAREFUL = Descent(last_rate=1e-5, pose_rate=0.1, keep_best=True)
-
-
 @dataclass(frozen=True)
 class Frozen:
-    """What does not move: depth and poses of `frames` [N] bool, and the focal lengths."""
+    """What does not move: poses of `frames` [N] bool, with `depth` their depth (and focal length, if it is theirs
+    alone) too, and with `focals` the focal lengths of all frames.
+    """
 
     frames: Tensor
     focals: bool = False
+    depth: bool = True
 
 
 @dataclass
@@ -120,9 +119,12 @@ class _Best:
 
 def _hold(state: AlignmentState, frozen: Frozen) -> None:
     """Without a gradient ever, Adam never moves a number."""
-    for parameter in (state.log_depth, state.poses):
+    for parameter in (state.log_depth, state.poses) if frozen.depth else (state.poses,):
         assert parameter.grad is not None
         parameter.grad[frozen.frames] = 0
+    assert state.focals.grad is not None
+    if frozen.depth and len(state.focals) > 1:
+        state.focals.grad[frozen.frames] = 0
     if frozen.focals:
         state.focals.grad = None
 

@@ -1,18 +1,8 @@
-"""Aligning a long clip in overlapping windows of frames: the overlap stays as the window before has left it.
-
-Frozen frames fix the scale of every window but the first, so only there is the pairs' mean scale held. Pairs that the
-window before has optimised go on from there.
-"""
+"""Which overlapping windows of frames a long clip is aligned in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import torch
-
-from motion4d.reconstruct.objective import Objective
-from motion4d.reconstruct.optimise import Descent, Frozen, History, descend
-from motion4d.reconstruct.state import AlignmentState
 
 
 @dataclass(frozen=True)
@@ -47,32 +37,3 @@ def window_plan(frames: int, size: int, overlap: int) -> list[Window]:
         windows.append(Window(start, done, stop))
         done = stop
     return windows
-
-
-def descend_in_windows(
-    objective: Objective, start: AlignmentState, plan: list[Window], descent: Descent = Descent()
-) -> tuple[AlignmentState, list[History]]:
-    """The state after all windows, each with the full number of iterations; needs one focal length for all frames.
-
-    The focal length is optimised in the first window. Memory beyond the pairs is that of one window.
-    """
-    if len(start.focals) != 1:
-        raise ValueError("windows share one focal length, but this state has one per frame")
-    state, histories = start.copy(), []
-    state.pair_poses[:, 7] = state.log_scales()
-    state.mean_log_scale = None
-    for window in plan:
-        part, pairs = objective.window(window.frames)
-        local = state.window(window.frames, pairs)
-        first = window.free == window.start
-        if first:
-            local.mean_log_scale = float(local.log_scales().mean())
-        held = torch.arange(window.start, window.stop, device=local.poses.device) < window.free
-        local, history = descend(part, local, descent, Frozen(held, focals=not first))
-        histories.append(history)
-        state.log_depth[window.frames] = local.log_depth
-        state.poses[window.frames] = local.poses
-        state.focals = local.focals
-        state.pair_poses[pairs] = local.pair_poses
-        state.pair_poses[pairs, 7] = local.log_scales()
-    return state, histories

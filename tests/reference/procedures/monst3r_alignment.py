@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 from functools import lru_cache
 from types import ModuleType
@@ -19,15 +18,18 @@ from motion4d.geometry.camera_flow import EPSILON, camera_flow, disparity_from_d
 from motion4d.geometry.focal import focal_from_points, median_focal_from_points
 from motion4d.geometry.pnp import solve_pose, solve_pose_and_focal
 from motion4d.geometry.projection import pixel_grid, transform_points, unproject
+from motion4d.reconstruct.alignment import InWindows
 from motion4d.reconstruct.cleaning import without_floaters
 from motion4d.reconstruct.dynamics import moving_pixels
+from motion4d.reconstruct.least_squares import RobustLeastSquares
 from motion4d.reconstruct.objective import Objective, TermWeights, change_of_depth, pose_changes
-from motion4d.reconstruct.optimise import CAREFUL, Descent, cosine, descend, linear
+from motion4d.reconstruct.observations import Observations
+from motion4d.reconstruct.optimise import Descent, cosine, descend, linear
 from motion4d.reconstruct.spanning_tree import Placement, initial_state, place_frames
 from motion4d.reconstruct.state import AlignmentState
 from motion4d.reconstruct.sums import FlowDisagreement, FlowFields
 from motion4d.reconstruct.two_views import TwoViews, two_views
-from motion4d.reconstruct.windows import descend_in_windows, window_plan
+from motion4d.reconstruct.windows import window_plan
 from tests.reference.manifest import Case
 
 Outputs = dict[str, Any]
@@ -173,12 +175,12 @@ def window_plan_of(case: Case) -> Outputs:
 
 def alignment_window_default(case: Case) -> Outputs:
     """Our windows, from scratch."""
-    scene, pairs, params = scene_of(case), pairs_of(case), case.params
-    start = initial_state(placed(case), maps_of(scene, pairs, params["pairwise"]), pairs)
-    overlap = int(params["window_size"] * params["overlap_ratio"])
-    plan = window_plan(scene.n, params["window_size"], overlap)
-    careful = dataclasses.replace(CAREFUL, iterations=params["iterations"])
-    state, _ = descend_in_windows(objective_of(case), start, plan, careful)
+    scene, pairs, params = scene_of(case), tuple(pairs_of(case)), case.params
+    maps, flow = maps_of(scene, list(pairs), params["pairwise"]), flow_of(scene, list(pairs), params["flow"])
+    seen = Observations(scene.n, pairs, maps, middle(scene), flow, pairs, torch.from_numpy(scene.ball))
+    size = params["window_size"]
+    in_windows = InWindows(RobustLeastSquares(), size, int(size * params["overlap_ratio"]))
+    state, _ = in_windows(seen, initial_state(placed(case), maps, pairs))
     return metrics(case, state)
 
 
