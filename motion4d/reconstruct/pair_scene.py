@@ -25,6 +25,7 @@ from motion4d.geometry.projection import intrinsics_matrix, transform_points, un
 from motion4d.reconstruct.observations import Aligned, Aligner, Dynamics, Observations
 from motion4d.reconstruct.observe import observe
 
+_DISTRUSTED = 1e-6  # confidence where an aligner says 0: the depth is known all the same
 _CERTAIN = 20.0  # logit of a pixel that is said to move, or not to
 
 
@@ -135,5 +136,5 @@ def _geometry_of(aligned: Aligned, principal_point: Tensor) -> Geometry:
         points_camera=points,
         points_world=transform_points(poses, points),
         depth=depth,
-        confidence=aligned.confidence[None].float(),
+        confidence=aligned.confidence[None].float().clamp_min(_DISTRUSTED),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,18 @@ def test_the_scene_is_the_true_one_in_the_first_cameras_frame() -> None:
     expected = torch.from_numpy(of.K).float().expand(8, 3, 3)
     assert torch.allclose(said.geometry.intrinsics[0], expected, rtol=1e-4)
     assert (said.losses, said.optimised) == ({"total": 0.25}, ("depth", "poses"))  # the aligner may use gradients
+
+
+def test_depth_that_an_aligner_distrusts_is_still_depth() -> None:
+    of = scene(3, 24, 32)
+
+    class Distrustful(Watched):
+        def __call__(self, *seen: Any) -> Any:
+            return replace(super().__call__(*seen), confidence=torch.zeros(3, 24, 32))
+
+    source = model(KnowingPairs(of), aligner=Distrustful())
+    placed = list(stream_geometry(source, images_of(of), length=5, overlap=1))
+    assert all((frame.confidence > 0).all() for frame in placed)
 
 
 def test_the_middle_of_the_image_is_our_principal_point() -> None:
