@@ -53,6 +53,21 @@ class PairBackbone(nn.Module):
     patch_size: int
     token_channels: int  # of the encoder's tokens
 
+    @property
+    def available_heads(self) -> frozenset[str]:
+        """A CapabilityError, for models that need a backbone of whole clips."""
+        raise _no_clips(self)
+
+    @property
+    def available_taps(self) -> dict[str, int]:
+        """A CapabilityError, as `available_heads`."""
+        raise _no_clips(self)
+
+    @property
+    def trunk_taps(self) -> tuple[str, ...]:
+        """A CapabilityError, as `available_heads`."""
+        raise _no_clips(self)
+
     def encode(self, images: Tensor) -> EncodedFrames:
         """Images [N, 3, H, W] in [0, 1], H and W multiples of `patch_size`."""
         raise NotImplementedError
@@ -86,6 +101,13 @@ class PairBackbone(nn.Module):
     ) -> None:
         """As `decode_watched`, without the pointmaps, which costs less."""
         raise _no_attention(self)
+
+
+def _no_clips(backbone: PairBackbone) -> CapabilityError:
+    return CapabilityError(
+        f"{type(backbone).__name__} reads pairs of frames, and this model needs a backbone that reads whole clips "
+        "(backbone=page4d_conv); pair networks belong to model=pairs"
+    )
 
 
 def _no_attention(backbone: PairBackbone) -> CapabilityError:

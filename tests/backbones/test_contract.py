@@ -21,11 +21,12 @@ def build(name: str, device: str = "cpu") -> Backbone:
 
 OPTIONS = sorted(path.stem for path in CONF.glob("*.yaml"))
 NETWORKS = {name: build(name, "meta") for name in OPTIONS}
-SMALL_OPTIONS = [name for name in OPTIONS if sum(p.numel() for p in NETWORKS[name].parameters()) < SMALL]
-PAIRS = [name for name in SMALL_OPTIONS if isinstance(NETWORKS[name], PairBackbone)]
+SMALL_NETWORKS = {name: one for name, one in NETWORKS.items() if sum(p.numel() for p in one.parameters()) < SMALL}
+SMALL_PAIRS = [name for name, network in SMALL_NETWORKS.items() if isinstance(network, PairBackbone)]
+SMALL_OPTIONS = [name for name in SMALL_NETWORKS if name not in SMALL_PAIRS]  # those that read whole clips
 
 
-@pytest.fixture(params=[name for name in SMALL_OPTIONS if name not in PAIRS])
+@pytest.fixture(params=SMALL_OPTIONS)
 def backbone(request) -> Backbone:
     return build(request.param).eval()
 
@@ -35,8 +36,8 @@ def images(backbone: Backbone, batch: int = 2, frames: int = 3) -> torch.Tensor:
 
 
 def test_there_is_a_small_option_of_either_kind():
-    assert PAIRS
-    assert len(PAIRS) < len(SMALL_OPTIONS)
+    assert SMALL_PAIRS
+    assert SMALL_OPTIONS
 
 
 @torch.no_grad()
@@ -89,7 +90,7 @@ def test_sizes_off_the_patch_grid_are_refused(backbone):
         backbone(torch.rand(1, 3, backbone.patch_size, backbone.patch_size))
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", SMALL_PAIRS)
 @torch.no_grad()
 def test_a_pair_backbone_encodes_once_and_decodes_any_pairs(name):
     """Pairs do not mix, answers are positive where they must be, and sizes off the grid are refused."""
@@ -112,3 +113,10 @@ def test_a_pair_backbone_encodes_once_and_decodes_any_pairs(name):
         network.decode(frames, [])
     with pytest.raises(ValueError, match=f"multiples of {network.patch_size}"):
         network.encode(torch.rand(1, 3, height + 1, width))
+
+
+@pytest.mark.parametrize("wanted", ["available_heads", "available_taps", "trunk_taps"])
+@pytest.mark.parametrize("name", SMALL_PAIRS)
+def test_a_pair_backbone_says_that_it_does_not_read_clips(name: str, wanted: str) -> None:
+    with pytest.raises(CapabilityError, match="reads pairs of frames, .* belong to model=pairs"):
+        getattr(NETWORKS[name], wanted)

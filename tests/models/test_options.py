@@ -32,7 +32,8 @@ def test_losses(option: str) -> None:
     loss = _build("loss", f"+loss={option}")
     assert isinstance(loss, WeightedSum)
     assert loss.weights.keys() == loss.terms.keys()
-    assert any(terms <= loss.terms.keys() for terms in ({"bce", "dice"}, {"T", "R", "FL"}))  # masks, or cameras
+    masks, cameras, pairs = {"bce", "dice"}, {"T", "R", "FL"}, {"conf_1", "conf_2"}
+    assert any(terms <= loss.terms.keys() for terms in (masks, cameras, pairs))
 
 
 def test_a_weight_is_one_override() -> None:
