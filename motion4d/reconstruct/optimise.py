@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from motion4d.reconstruct.objective import Objective
+from motion4d.reconstruct.observations import Observations
 from motion4d.reconstruct.state import AlignmentState
 
 Schedule = Callable[[float], float]  # share of the iterations that are done -> share of the way from start to end
@@ -55,6 +57,21 @@ class Frozen:
     frames: Tensor
     focals: bool = False
     depth: bool = True
+
+
+class Optimiser(Protocol):
+    """Makes a state better; `held` stays as it is."""
+
+    @property
+    def needs_flow(self) -> bool:
+        """Whether `seen.flow` is read."""
+        ...
+
+    def __call__(
+        self, seen: Observations, start: AlignmentState, held: Frozen | None = None
+    ) -> tuple[AlignmentState, dict[str, float]]:
+        """The better state and final values by name."""
+        ...
 
 
 @dataclass

@@ -9,11 +9,13 @@ import torch
 from omegaconf import OmegaConf
 
 from motion4d.cli import build
-from motion4d.reconstruct.alignment import GlobalAlignment, InWindows, PublishedDescent
+from motion4d.reconstruct.alignment import GlobalAlignment
 from motion4d.reconstruct.banded import NormalSystem
+from motion4d.reconstruct.in_windows import InWindows
 from motion4d.reconstruct.least_squares import RobustLeastSquares
 from motion4d.reconstruct.observations import Aligned, Known, Observations
 from motion4d.reconstruct.optimise import Descent
+from motion4d.reconstruct.published_descent import PublishedDescent
 from motion4d.reconstruct.spanning_tree import initial_state, place_frames
 from tests.reconstruct.scenes import pointmaps, scene
 from tests.reference.manifest import HOME

@@ -18,9 +18,9 @@ from motion4d.geometry.camera_flow import EPSILON, camera_flow, disparity_from_d
 from motion4d.geometry.focal import focal_from_points, median_focal_from_points
 from motion4d.geometry.pnp import solve_pose, solve_pose_and_focal
 from motion4d.geometry.projection import pixel_grid, transform_points, unproject
-from motion4d.reconstruct.alignment import InWindows
 from motion4d.reconstruct.cleaning import without_floaters
 from motion4d.reconstruct.dynamics import moving_pixels
+from motion4d.reconstruct.in_windows import InWindows
 from motion4d.reconstruct.least_squares import RobustLeastSquares
 from motion4d.reconstruct.objective import Objective, TermWeights, change_of_depth, pose_changes
 from motion4d.reconstruct.observations import Observations
