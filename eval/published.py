@@ -60,6 +60,10 @@ def _depth(dataset: str, abs_rel: float, source: str, protocol: str) -> Publishe
     return Published("MonST3R", dataset, {"AbsRel": abs_rel}, source, protocol, confirmed=True)
 
 
+def _depth_mono(dataset: str, abs_rel: float, delta1: float, protocol: str) -> Published:
+    return Published("MonST3R", dataset, {"AbsRel": abs_rel, "delta1": delta1}, "a table of others", protocol)
+
+
 def _depth_again(dataset: str, abs_rel: float, delta1: float) -> Published:
     return Published(_AGAIN, dataset, {"AbsRel": abs_rel, "delta1": delta1}, _CUT3R, confirmed=True)
 
@@ -100,6 +104,10 @@ PUBLISHED = (
     _depth("sintel_depth", 0.335, "its paper", "sintel_monst3r"),
     _depth("bonn", 0.063, "its paper", "bonn_monst3r"),
     _depth("kitti_depth", 0.104, "its paper", "kitti_monst3r"),
+    _depth_mono("sintel_depth", 0.358, 0.548, "sintel_mono"),
+    _depth_mono("bonn", 0.076, 0.939, "bonn_mono"),
+    _depth_mono("kitti_depth", 0.100, 0.893, "kitti_mono"),
+    _depth_mono("nyu_depth", 0.102, 0.880, "nyu"),
     _depth_again("sintel_depth", 0.378, 0.558),
     _depth_again("bonn", 0.067, 0.963),
     _depth_again("kitti_depth", 0.168, 0.744),

@@ -60,6 +60,7 @@ def _sintel(
 
 sintel = partial(_sintel, POSE, "Sintel")
 sintel_depth = partial(_sintel, VIDEO_DEPTH, "Sintel")
+sintel_whole = partial(_sintel, tuple(FRAMES), "Sintel")  # MonST3R has all of them
 
 
 def sequence_files(root: Path, name: str, *, render: str = "final", prepare: str = PREPARE) -> GeometryFiles:
