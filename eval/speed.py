@@ -1,13 +1,15 @@
 """python -m eval.speed: seconds and peak memory of every network and algorithm, beside a plain form of the same thing.
 
 Every form runs in a process of its own (so that peak memory is its own), warmed up once, then timed a few times; the
-minimum is kept, because a shared machine only ever adds time. A calibration matrix product stands beside the rows:
-divide by it before comparing two machines. Nothing here asserts a time.
+minimum is kept, because a shared machine only ever adds time. Where its speed drifts from minute to minute, forms
+measured in several turns, one after the other, have a ratio that holds: the median of the turns' ratios. A calibration
+matrix product stands beside the rows: divide by it before comparing two machines. Nothing here asserts a time.
 
     python -m eval.speed                          # every row that fits small machines
     python -m eval.speed fusion raft --frames 8 --size 224x224
     python -m eval.speed pi3 geomotion            # full size: about 4 GB and minutes on a CPU
     python -m eval.speed vggt page4d --frames 2 4 8 16 32   # how seconds and memory grow
+    python -m eval.speed raft --frames 16 --size 240x424 --repeats 1 --turns 3
     python -m eval.speed raft --frames 3 --size 1080x1920 --skip-plain   # where the plain form has no place
 """
 
@@ -24,6 +26,7 @@ import time
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
 
 from eval.rows import ROWS
 from eval.rows.base import Setting, calibrate
@@ -39,7 +42,7 @@ class Measurement:
     seconds: float
     cpu_seconds: float
     peak_mib: float
-    speedup: float | None = None  # the row's first form over this one
+    speedup: float | None = None  # the row's first form over this one, the median of all turns
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         forms = list(ROWS[row].forms)
         chosen = forms[1:] or forms if options.skip_plain else forms
         for setting in settings:
-            measurements += _measure_row(row, chosen, setting, options.repeats)
+            measurements += _measure_row(row, chosen, setting, repeats=options.repeats, turns=options.turns)
     print(table(measurements))
     if options.output:
         options.output.mkdir(parents=True, exist_ok=True)
@@ -93,15 +96,21 @@ def table(measurements: list[Measurement]) -> str:
     return "\n".join(lines)
 
 
-def _measure_row(row: str, forms: list[str], setting: Setting, repeats: int) -> list[Measurement]:
-    measurements: list[Measurement] = []
-    for form in forms:
-        print(f"measuring {row}: {form}, {setting.frames} frames ...", file=sys.stderr, flush=True)
-        seconds, cpu_seconds, peak = _in_own_process(row, form, setting, repeats)
-        measurements.append(Measurement(row, form, setting.frames, seconds, cpu_seconds, peak))
-    plain = next(iter(ROWS[row].forms))
-    for one in measurements[1:] if forms[0] == plain else []:
-        one.speedup = measurements[0].seconds / one.seconds
+def _measure_row(row: str, forms: list[str], setting: Setting, *, repeats: int, turns: int) -> list[Measurement]:
+    runs: dict[str, list[Measurement]] = {form: [] for form in forms}
+    for turn in range(turns):
+        for form in forms:
+            where = f", turn {turn + 1} of {turns}" if turns > 1 else ""
+            print(f"measuring {row}: {form}, {setting.frames} frames{where} ...", file=sys.stderr, flush=True)
+            runs[form].append(Measurement(row, form, setting.frames, *_in_own_process(row, form, setting, repeats)))
+    plain = runs.get(next(iter(ROWS[row].forms)), [])
+    measurements = []
+    for ours in runs.values():
+        one = min(ours, key=lambda run: run.seconds)
+        one.peak_mib = max(run.peak_mib for run in ours)
+        if plain and ours is not plain:
+            one.speedup = median(a.seconds / b.seconds for a, b in zip(plain, ours, strict=True))
+        measurements.append(one)
     return measurements
 
 
@@ -165,6 +174,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", type=_size, default=(224, 224), metavar="HxW", help="frame size (default 224x224)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="torch threads (default: all cores)")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs, the fastest counts (default 3)")
+    parser.add_argument(
+        "--turns", type=int, default=1, help="how often all forms are measured, one after the other (default 1)"
+    )
     parser.add_argument("--skip-plain", action="store_true", help="leave out the first form of rows that have others")
     parser.add_argument("--output", type=Path, help="folder for speed.json and speed.txt")
     options = parser.parse_args(arguments)

@@ -20,13 +20,15 @@ from motion4d.io.weights import load_strict, read_state_dict
 
 State = TypeVar("State")
 
+_CPU_LIMIT = 2**26  # bytes: on CPUs larger passes leave the caches, and get all their memory anew in every step
+
 
 class FlowNetwork(nn.Module, ABC):
     """A flow estimator (motion4d.flow.base) that is a network. It is never trained here, only evaluated.
 
     least_side: pixels; smaller frames are refused. fitting: how frames of any size become sizes that the network takes.
     memory_limit: bytes that a chunk of pairs (and, roughly, the encoders) may take; slower and smaller forms are chosen
-    beyond it. prepare: the name of the weights in prepare.weights, for messages.
+    beyond it; CPUs take less at a time. prepare: the name of the weights in prepare.weights, for messages.
     weights: a published file, read at the first clip (building never touches a file); None: the parameters stay what
     they are, random unless `load_weights` is called.
     """
@@ -89,7 +91,7 @@ class FlowNetwork(nn.Module, ABC):
             empty = clip.images.new_zeros(batch, 0, 2, *clip.size, dtype=torch.float32)
             return Flow(forward=empty, backward=empty.clone())
         parts = self.encode(images)
-        size = max(1, self.memory_limit // self.pair_bytes(height, width))
+        size = self._at_a_time(self.pair_bytes(height, width), images)
         both = [
             self.both_ways([part[one] for part in parts], [part[two] for part in parts]).chunk(2)
             for one, two in zip(first.split(size), second.split(size), strict=True)
@@ -102,7 +104,12 @@ class FlowNetwork(nn.Module, ABC):
 
     def frame_chunks(self, images: Tensor) -> tuple[Tensor, ...]:
         """images [M, C, H, W], as many at a time as may go through an encoder of stem width 64."""
-        return images.split(max(1, self.memory_limit // encoder_bytes(images.shape[-2], images.shape[-1])))
+        return images.split(self._at_a_time(encoder_bytes(images.shape[-2], images.shape[-1]), images))
+
+    def _at_a_time(self, size: int, images: Tensor) -> int:
+        """How many things of `size` bytes go through the network together."""
+        limit = self.memory_limit if images.device.type != "cpu" else min(self.memory_limit, _CPU_LIMIT)
+        return max(1, limit // size)
 
     def _check_size(self, height: int, width: int) -> None:
         if min(height, width) < self.least_side:
