@@ -151,21 +151,25 @@ class Clip(Noun):
             raise ValueError(
                 f"clips of one batch must agree in frames, height and width, but these have {sorted(sizes)}"
             )
-        return _join(clips)
+        joined: Clip = join(clips)
+        return joined
 
 
-def _join(nouns: Sequence[Any]) -> Any:
+def join(nouns: Sequence[Any]) -> Any:
+    """Nouns of one type joined along the batch: tensors and tuples are concatenated, and a field that only some of them
+    have is dropped.
+    """
     joined: dict[str, Any] = {}
     for item in dataclasses.fields(nouns[0]):
         values = [getattr(noun, item.name) for noun in nouns]
-        if item.name == "sources":
-            joined["sources"] = tuple(source for value in values for source in value)
-        elif any(value is None for value in values):
+        if any(value is None for value in values):
             joined[item.name] = None
+        elif isinstance(values[0], tuple):
+            joined[item.name] = tuple(one for value in values for one in value)
         elif isinstance(values[0], Tensor):
             joined[item.name] = torch.cat(values)
         else:
-            joined[item.name] = _join(values)
+            joined[item.name] = join(values)
     return type(nouns[0])(**joined)
 
 

@@ -6,7 +6,7 @@ and the random choices inside a sample (crop, colour) hang on (seed, epoch, inde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -137,6 +137,11 @@ class SeededClips(Dataset[Clip]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(mix(self.seed, epoch, index))
             return shaped_clip(clips, index, *shape) if shape else clips[index]
+
+
+def collate(samples: Sequence[Any]) -> Any:
+    """A batch of samples of one type, which says itself how they are joined."""
+    return type(samples[0]).collate(samples)
 
 
 def mix(*numbers: int) -> int:

@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from motion4d.clip import Clip
-from motion4d.data.sampling import Clips, SeededClips
+from motion4d.data.sampling import Clips, SeededClips, collate
 from motion4d.engine.checkpoints import Checkpoints
 from motion4d.engine.interrupt import Interrupt, ignore_interrupts
 from motion4d.engine.parameter_groups import Named, partition, schedules_of
@@ -186,7 +186,7 @@ class Loop:
             self.clips,
             batch_sampler=self.training.remaining(self.progress, rank=self.accelerator.process_index),
             num_workers=workers,
-            collate_fn=Clip.collate,
+            collate_fn=collate,
             generator=torch.Generator(),
             worker_init_fn=ignore_interrupts if workers else None,
             persistent_workers=workers > 0,
