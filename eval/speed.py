@@ -1,9 +1,10 @@
 """python -m eval.speed: seconds and peak memory of every network and algorithm, beside a plain form of the same thing.
 
 Every form runs in a process of its own (so that peak memory is its own), warmed up once, then timed a few times; the
-minimum is kept, because a shared machine only ever adds time. Where its speed drifts from minute to minute, forms
-measured in several turns, one after the other, have a ratio that holds: the median of the turns' ratios. A calibration
-matrix product stands beside the rows: divide by it before comparing two machines. Nothing here asserts a time.
+minimum is kept, because a shared machine only ever adds time. Where its speed drifts from minute to minute, measure the
+forms in several turns, one after the other, so that each has its share of the quiet minutes; speed.json keeps the
+seconds of all turns. A calibration matrix product stands beside the rows: divide by it before comparing two machines.
+Nothing here asserts a time.
 
     python -m eval.speed                          # every row that fits small machines
     python -m eval.speed fusion raft --frames 8 --size 224x224
@@ -23,10 +24,9 @@ import platform
 import resource
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from statistics import median
 
 from eval.rows import ROWS
 from eval.rows.base import Setting, calibrate
@@ -42,7 +42,8 @@ class Measurement:
     seconds: float
     cpu_seconds: float
     peak_mib: float
-    speedup: float | None = None  # the row's first form over this one, the median of all turns
+    turns: list[float] = field(default_factory=list)  # seconds of every turn, of which `seconds` is the least
+    speedup: float | None = None  # seconds of the row's first form over this one's
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -103,14 +104,13 @@ def _measure_row(row: str, forms: list[str], setting: Setting, *, repeats: int, 
             where = f", turn {turn + 1} of {turns}" if turns > 1 else ""
             print(f"measuring {row}: {form}, {setting.frames} frames{where} ...", file=sys.stderr, flush=True)
             runs[form].append(Measurement(row, form, setting.frames, *_in_own_process(row, form, setting, repeats)))
-    plain = runs.get(next(iter(ROWS[row].forms)), [])
-    measurements = []
-    for ours in runs.values():
-        one = min(ours, key=lambda run: run.seconds)
+    measurements = [min(ours, key=lambda run: run.seconds) for ours in runs.values()]
+    plain = next(iter(ROWS[row].forms))
+    for one, ours in zip(measurements, runs.values(), strict=True):
         one.peak_mib = max(run.peak_mib for run in ours)
-        if plain and ours is not plain:
-            one.speedup = median(a.seconds / b.seconds for a, b in zip(plain, ours, strict=True))
-        measurements.append(one)
+        one.turns = [run.seconds for run in ours]
+        if plain in runs and one.form != plain:
+            one.speedup = measurements[0].seconds / one.seconds
     return measurements
 
 
