@@ -151,7 +151,7 @@ class ViewerPage:
                     _fill(handle, make(number, settings))
             if self._is_new("cameras", (self.cameras.value, self.camera_size.value)):
                 self._draw_all_cameras(scene)
-            if self._is_new("camera", (number, self.cameras.value, self.camera_size.value)):
+            if self._is_new("camera", (number, self.cameras.value, self.camera_size.value, self.follow.value)):
                 self._draw_camera(scene, number)
         if self.follow.value:
             for client in self.server.get_clients().values():
@@ -164,7 +164,7 @@ class ViewerPage:
 
     def _draw_all_cameras(self, scene: RunScene) -> None:
         lines, colours = frusta(scene.camera_to_world, scene.intrinsics, scene.size, 0.5 * self.camera_size.value)
-        self.server.scene.add_line_segments(
+        self.all_cameras = self.server.scene.add_line_segments(
             "/cameras",
             lines.reshape(-1, 2, 3).astype(np.float32),
             colours.reshape(-1, 2, 3),
@@ -175,7 +175,7 @@ class ViewerPage:
 
     def _draw_camera(self, scene: RunScene, number: int) -> None:
         pose = scene.camera_to_world[number]
-        self.server.scene.add_camera_frustum(
+        self.camera = self.server.scene.add_camera_frustum(
             "/camera",
             _vertical_view(scene, number),
             scene.size[1] / scene.size[0],
