@@ -16,7 +16,7 @@
     camera_path.png      where the camera went
     preview.mp4          per frame: the image with what moves, its depth, and the scene from outside
     monst3r/             on request: the files of MonST3R's demo (motion4d.engine.monst3r_files)
-    viewer/NAME.npz      unless refused: image, depth, confidence, masks and camera at the network's size, for the viewer
+    viewer/NAME.npz      unless refused: image, depth, confidence, masks, camera at the network's size, for the viewer
     tracks.npz, .mp4     with a tracker: points followed in the images and in the world (motion4d.engine.scene_tracks)
     summary.json         what was done and found; written last, so that it marks a sequence as finished
 

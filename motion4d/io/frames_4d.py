@@ -1,15 +1,16 @@
 """One frame of a reconstruction in one small file, for viewers and other programs: image, depth, confidence, masks.
 
-    image           [h, w, 3] uint8          depth_share   [h, w] float16: z / farthest
-    log_confidence  [h, w] float16, -inf where nothing is known
-    moving          [h, w] bool; left out if nobody knows
-    farthest        float64                  camera_to_world [4, 4], intrinsics [3, 3] float64, in pixels of the image
+image           [h, w, 3] uint8          depth_share   [h, w] float16: z / farthest
+log_confidence  [h, w] float16, -inf where nothing is known
+moving          [h, w] bool; left out if nobody knows
+farthest        float64                  camera_to_world [4, 4], intrinsics [3, 3] float64, in pixels of the image
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,7 @@ def write_frame_4d(path: str | Path, frame: Frame4D) -> None:
     """Write an .npz file atomically: depth to about 0.05 percent, confidence to three digits."""
     known = np.isfinite(frame.log_confidence) & np.isfinite(frame.depth)
     farthest = float(np.abs(frame.depth[known]).max(initial=0.0)) or 1.0
+    parts: dict[str, Any] = {} if frame.moving is None else {"moving": frame.moving}
     with atomic_path(path) as temporary, np.errstate(over="ignore", under="ignore"):
         np.savez_compressed(
             temporary,
@@ -52,7 +54,7 @@ def write_frame_4d(path: str | Path, frame: Frame4D) -> None:
             farthest=np.float64(farthest),
             camera_to_world=frame.camera_to_world.astype(np.float64),
             intrinsics=frame.intrinsics.astype(np.float64),
-            **({} if frame.moving is None else {"moving": frame.moving}),
+            **parts,
         )
 
 
@@ -65,7 +67,7 @@ def read_frame_4d(path: str | Path, *, has_motion: bool) -> Frame4D:
         wanted = size + shape[2:] if shape[:1] == (None,) else shape
         if parts[name].shape != wanted or parts[name].dtype.kind not in "fiub":
             raise ValueError(f"{path}: {name} is of shape {parts[name].shape}, not {wanted}; restore this file")
-    cameras = (parts["camera_to_world"], parts["intrinsics"])
+    cameras = [parts[name].astype(np.float64) for name in ("camera_to_world", "intrinsics")]
     if not all(np.isfinite(part).all() for part in cameras) or abs(np.linalg.det(cameras[1])) < 1e-12:
         raise ValueError(f"{path}: its camera is not a camera; restore this file")
     return Frame4D(
@@ -73,6 +75,5 @@ def read_frame_4d(path: str | Path, *, has_motion: bool) -> Frame4D:
         parts["depth_share"].astype(np.float32) * np.float32(parts["farthest"]),
         parts["log_confidence"].astype(np.float32),
         parts["moving"].astype(bool) if has_motion else None,
-        cameras[0].astype(np.float64),
-        cameras[1].astype(np.float64),
+        *cameras,
     )

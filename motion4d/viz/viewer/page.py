@@ -24,6 +24,7 @@ from motion4d.viz.viewer.scene_files import DISTANCE, RunScene, read_run
 
 _ALL, _THIS, _NONE = "all", "this frame's", "none"
 _RATE = 10.0  # frames per second at first
+_VIEW = 0.9  # vertical field of view from outside, in radians
 
 
 class ViewerPage:
@@ -35,7 +36,7 @@ class ViewerPage:
         self._lock = threading.RLock()
         self._drawn: dict[str, Any] = {}  # what is in the page: part -> what it was made from
         self._closed = threading.Event()
-        self.server.gui.configure_theme(dark_mode=True, control_layout="fixed", show_logo=False)
+        self.server.gui.configure_theme(dark_mode=True, control_layout="fixed", show_logo=False, control_width="large")
         self.server.scene.set_up_direction("-y")
         self.server.scene.world_axes.visible = False
         self._add_controls()
@@ -96,7 +97,7 @@ class ViewerPage:
         with gui.add_folder("Time"):
             self.frame = gui.add_slider("Frame", 0, 1, 1, 0)
             self.playing = gui.add_checkbox("Play", False)
-            self.rate = gui.add_slider("Frames per second", 1, 60, 1, _RATE)
+            self.rate = gui.add_slider("Frames / s", 1, 60, 1, _RATE)
         with gui.add_folder("Points"):
             self.show_still = gui.add_checkbox("Background", True, hint="What stands still")
             self.all_frames = gui.add_checkbox("... of all frames", True, hint="Off: of this frame only")
@@ -104,19 +105,20 @@ class ViewerPage:
             self.tint = gui.add_checkbox("Tint foreground", False)
             self.masks = gui.add_checkbox("Use masks", True, hint="Off: everything of this frame is foreground")
             least = "Share of the points that is left out, the least sure first"
-            self.least_still = gui.add_slider("Unsure background, % off", 0, 100, 1, 10, hint=least)
-            self.least_moving = gui.add_slider("Unsure foreground, % off", 0, 100, 1, 5, hint=least)
+            self.least_still = gui.add_slider("Background, % off", 0, 100, 1, 10, hint=least)
+            self.least_moving = gui.add_slider("Foreground, % off", 0, 100, 1, 5, hint=least)
             self.size = gui.add_slider("Point size", 0.001, 0.05, 0.001, 0.008)
             self.one_in = gui.add_slider("One point in", 1, 20, 1, 1, hint="Fewer points, quicker pictures")
         with gui.add_folder("Cameras"):
             self.cameras = gui.add_dropdown("Show", (_ALL, _THIS, _NONE))
             self.camera_size = gui.add_slider("Camera size", 0.02, 1.0, 0.01, 0.15)
-            self.follow = gui.add_checkbox("Look through the camera", False)
+            self.follow = gui.add_checkbox("Look through it", False)
             self.outside = gui.add_button("View from behind")
         for control in (self.frame, self.show_still, self.all_frames, self.show_moving, self.tint, self.masks):
             control.on_update(lambda _: self._draw())
-        for control in (self.least_still, self.least_moving, self.one_in, self.cameras, self.camera_size, self.follow):
+        for control in (self.least_still, self.least_moving, self.one_in, self.cameras, self.camera_size):
             control.on_update(lambda _: self._draw())
+        self.follow.on_update(lambda _: self._enter_or_leave())
         self.size.on_update(lambda _: self._resize())
         self.outside.on_click(lambda event: self._place(event.client) if event.client else None)
 
@@ -149,7 +151,7 @@ class ViewerPage:
                 moment = -1 if name == "still" and settings.all_frames else number
                 if self._is_new(name, (moment, settings)):
                     _fill(handle, make(number, settings))
-            if self._is_new("cameras", (self.cameras.value, self.camera_size.value)):
+            if self._is_new("cameras", (self.cameras.value, self.camera_size.value, self.follow.value)):
                 self._draw_all_cameras(scene)
             if self._is_new("camera", (number, self.cameras.value, self.camera_size.value, self.follow.value)):
                 self._draw_camera(scene, number)
@@ -170,7 +172,7 @@ class ViewerPage:
             colours.reshape(-1, 2, 3),
             thickness=1.5,
             thickness_units="screen",
-            visible=self.cameras.value == _ALL,
+            visible=self.cameras.value == _ALL and not self.follow.value,
         )
 
     def _draw_camera(self, scene: RunScene, number: int) -> None:
@@ -203,6 +205,12 @@ class ViewerPage:
             client.camera.up_direction = -pose[:3, 1]
             client.camera.position = _seen_from(pose, (0.35, -0.45, -0.6))
             client.camera.look_at = _seen_from(pose, (0.0, 0.0, 0.8))
+            client.camera.fov = _VIEW
+
+    def _enter_or_leave(self) -> None:
+        self._draw()
+        for client in self.server.get_clients().values():
+            self._place(client)
 
     def _look_through(self, client: viser.ClientHandle, scene: RunScene, number: int) -> None:
         pose = scene.camera_to_world[number]

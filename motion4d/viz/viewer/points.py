@@ -116,7 +116,9 @@ class ScenePoints:
             return _EMPTY
         frame = self.frames[number]
         if not settings.masks:
-            return self._chosen(number, np.flatnonzero(self._surer_of_all[number] > settings.least_moving), settings.one_in)
+            return self._chosen(
+                number, np.flatnonzero(self._surer_of_all[number] > settings.least_moving), settings.one_in
+            )
         cloud = self._chosen(
             number, np.flatnonzero(frame.moving & (self._surer[number] > settings.least_moving)), settings.one_in
         )

@@ -1,4 +1,4 @@
-"""A small run folder of task=reconstruct, as far as the viewer reads it: a plane two units away, and a block that moves."""
+"""A small run folder of task=reconstruct, as the viewer reads it: a plane two units away, and a block that moves."""
 
 from __future__ import annotations
 

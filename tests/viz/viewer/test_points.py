@@ -32,7 +32,9 @@ def test_background_of_all_frames_and_foreground_of_one(points: ScenePoints) -> 
     assert len(moving) == BLOCK_PIXELS
     assert is_all(moving, BLOCK)
     # columns 4 to 6 at depth 1, seen from 0.2 to the right
-    assert sorted(set(moving.points[:, 0].round(4))) == pytest.approx([(u - 7.5) / 10 + 0.2 for u in (4, 5, 6)], abs=2e-3)
+    assert sorted(set(moving.points[:, 0].round(4))) == pytest.approx(
+        [(u - 7.5) / 10 + 0.2 for u in (4, 5, 6)], abs=2e-3
+    )
     assert moving.points[:, 2] == pytest.approx(1, abs=2e-3)
 
 

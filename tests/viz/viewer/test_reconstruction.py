@@ -78,4 +78,4 @@ def test_the_command_line_says_what_is_wrong(
     monkeypatch.delitem(sys.modules, "motion4d.viz.viewer.reconstruct_panel", raising=False)
     monkeypatch.setitem(sys.modules, "viser", None)
     assert main([str(tmp_path)]) == 1
-    assert '.[viewer]' in capsys.readouterr().err
+    assert ".[viewer]" in capsys.readouterr().err
