@@ -16,6 +16,7 @@
     camera_path.png      where the camera went
     preview.mp4          per frame: the image with what moves, its depth, and the scene from outside
     monst3r/             on request: the files of MonST3R's demo (motion4d.engine.monst3r_files)
+    viewer/NAME.npz      unless refused: image, depth, confidence, masks, camera at the network's size, for the viewer
     tracks.npz, .mp4     with a tracker: points followed in the images and in the world (motion4d.engine.scene_tracks)
     summary.json         what was done and found; written last, so that it marks a sequence as finished
 
@@ -43,6 +44,7 @@ from motion4d.engine.scene_preview import ScenePreview
 from motion4d.engine.scene_tracks import Piece, lifted, write_tracks
 from motion4d.io.colmap import write_colmap
 from motion4d.io.files import write_text
+from motion4d.io.frames_4d import Frame4D, write_frame_4d
 from motion4d.io.glb import LINES, POINTS, Shape, write_glb
 from motion4d.io.images import write_image
 from motion4d.io.masks import write_mask
@@ -60,7 +62,7 @@ _MARK = "motion4d reconstruction"
 _RESULTS = (
     *("points.ply", "scene.glb", "trajectory.txt", "intrinsics.txt", "colmap", "frames", "depth", "depth.npz"),
     *("depth_intrinsics.txt", "depth.mp4", "contact_sheet.png", "camera_path.png", "tracks.npz", "tracks.mp4"),
-    *("motion_masks", "preview.mp4", "monst3r"),
+    *("motion_masks", "preview.mp4", "monst3r", "viewer"),
 )
 _DEFAULT_RATE = 24.0  # of a depth video whose frames carry no time
 _DRAWN = 60_000  # points in the picture of the camera's path
@@ -69,7 +71,7 @@ _DRAWN = 60_000  # points in the picture of the camera's path
 @dataclass(frozen=True)
 class SceneFiles:
     """What is written. points: which pixels become points; frames: whether the images are written too; monst3r: whether
-    the files of MonST3R's demo are.
+    the files of MonST3R's demo are; viewer: whether those are that motion4d.viz.viewer shows.
 
     colmap_points: points in points3D.txt at most; track_grid: points a side of those that a tracker follows.
     """
@@ -80,6 +82,7 @@ class SceneFiles:
     colmap_points: int = 100_000
     track_grid: int = 16
     monst3r: bool = False
+    viewer: bool = True
 
     def __post_init__(self) -> None:
         if self.track_grid < 1:
@@ -128,6 +131,8 @@ class SceneWriter:
         if self._published is not None:
             self._published.add(frame, image.numpy())
         moving = None if frame.moving is None else frame.moving.numpy()
+        if self.files.viewer:
+            write_frame_4d(self._hidden / "viewer" / f"{name}.npz", _frame_4d(frame, image.numpy(), moving))
         if frame.moving is not None:
             self._moving.append(float(frame.moving.float().mean()))
             write_mask(self._hidden / "motion_masks" / f"{name}.png", frame.framing.undo_labels(frame.moving).numpy())
@@ -228,6 +233,11 @@ class _Thumbnail:
 def finished_scene(folder: str | Path) -> dict[str, Any] | None:
     """The summary of a sequence whose reconstruction was finished in this folder, or None."""
     return read_finished(folder, mark=_MARK)
+
+
+def _frame_4d(frame: PlacedFrame, image: NDArray[np.uint8], moving: NDArray[np.bool_] | None) -> Frame4D:
+    camera = (frame.camera_to_world.double().numpy(), frame.intrinsics.double().numpy())
+    return Frame4D(image, frame.depth.numpy(), frame.confidence.log().numpy(), moving, *camera)
 
 
 def _cloud(points: Tensor, colours: Tensor) -> PointCloud:

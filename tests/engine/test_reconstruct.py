@@ -31,6 +31,8 @@ from motion4d.io.weights import WeightsError, write_safetensors
 from motion4d.reconstruct.cloud import PointFilter
 from motion4d.reconstruct.pair_scene import PairReconstruction
 from motion4d.reconstruct.pairs import sliding
+from motion4d.viz.viewer.points import Settings
+from motion4d.viz.viewer.scene_files import read_run
 from tests.engine.toy import Brightness
 from tests.io.media import make_frames, make_video, truncate
 from tests.reconstruct.pair_toys import KnowingPairs, Said, Watched, images_of
@@ -63,7 +65,10 @@ def reconstruct(path: Path | None, output: Path, truth: Truth | None = None, **s
 
 
 def everything_in(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    """All files but the viewer's, which a test of their own looks at."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.suffix != ".npz"} | {
+        path.name for path in folder.glob("*.npz")
+    }
 
 
 def depth_pngs(count: int = COUNT) -> set[str]:
@@ -448,6 +453,32 @@ def test_what_moves_and_what_it_cost_are_written(tmp_path: Path) -> None:
     model.aligner, model.graph = again, partial(sliding, window=2)
     task.run()
     assert len(again.seen) == 1
+
+
+def test_the_viewer_shows_the_scene_that_was_reconstructed(tmp_path: Path) -> None:
+    of = scene(4, 24, 32)
+    folder = make_frames(tmp_path / "ball", list((images_of(of) * 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()))
+    parts = {"graph": sliding, "aligner": Watched(), "dynamics": Said(torch.from_numpy(of.ball))}
+    model = PairReconstruction(KnowingPairs(of), Native(), published_centre=True, **parts)
+    reconstruct(folder, tmp_path / "out", model=model, window=Window(8, 2)).run()
+    assert sorted(file.name for file in (tmp_path / "out" / "viewer").iterdir()) == [f"{k:05d}.npz" for k in range(4)]
+    shown = read_run(tmp_path / "out")
+    poses = shown.camera_to_world.copy()
+    poses[:, :3, 3] /= shown.per_unit
+    np.testing.assert_allclose(poses, read_poses(tmp_path / "out" / "trajectory.txt")[1], atol=1e-5)
+    everything = Settings(least_still=0, least_moving=0)
+    assert [len(shown.points.moving_at(k, everything)) for k in range(4)] == of.ball.sum(axis=(1, 2)).tolist()
+    moving = shown.points.moving_at(2, everything).points / shown.per_unit
+    local = (moving - poses[2, :3, 3]) @ poses[2, :3, :3]
+    pixels = local @ of.K.T
+    assert np.allclose(pixels[:, :2] / pixels[:, 2:], np.round(pixels[:, :2] / pixels[:, 2:]), atol=0.05)
+
+
+def test_the_viewers_files_can_be_refused(tmp_path: Path, walk: Path) -> None:
+    reconstruct(walk, tmp_path / "out", Truth(COUNT), files=SceneFiles(viewer=False)).run()
+    assert not (tmp_path / "out" / "viewer").exists()
+    with pytest.raises(FileNotFoundError, match="scene.viewer=true"):
+        read_run(tmp_path / "out")
 
 
 @pytest.mark.parametrize("words", [["alignment=tree"], ["graph=star", "alignment=reference", "dynamics=none"]])
