@@ -10,7 +10,7 @@ from numpy.random import Generator
 from motion4d.data.articulated.furniture import Movable, Piece, ball, box, opened
 from motion4d.data.articulated.joints import Joint, hinge, slide
 from motion4d.data.articulated.variety import Variety
-from motion4d.data.procedural.draws import happens, sign, uniform
+from motion4d.data.procedural.draws import sign, uniform
 
 _THICK = 0.012  # half the thickness of a front
 
@@ -34,8 +34,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Style:
-    """What the fronts of one object share. face: z of the body's front; depth of the body; gap around each front; paints
-    of the fronts, the handles and the inside; bar: half the thickness of a handle; is_round: knobs, not bars.
+    """What the fronts of one object share. face: z of the body's front; depth of the body; gap around each front;
+    front, metal, inside: paints of fronts, handles, holes; bar: half the thickness of a handle; is_round: no bars.
     """
 
     face: float

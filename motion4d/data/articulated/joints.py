@@ -15,8 +15,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Joint:
-    """One degree of freedom. axis [3]: unit vector along which, or about which by the right hand, the part is moved when
-    someone uses it; origin [3]: a point of the axis; reach: the whole way, metres or radians.
+    """One degree of freedom. axis [3]: unit vector along which, or about which by the right hand, the part is moved
+    when someone uses it; origin [3]: a point of the axis; reach: the whole way, metres or radians.
     """
 
     kind: int
@@ -37,7 +37,7 @@ class Joint:
         return transforms.apply(self.transform(np.linspace(0, self.reach - amount, steps)), point)
 
     def foot(self, point: Array) -> Array:
-        """[3] the point of the axis that is nearest to `point`; of a sliding part, whose axis lies anywhere, the point."""
+        """[3] the point of the axis that is nearest to `point`; of a sliding part the point itself."""
         if self.kind == TRANSLATION:
             return point
         return self.origin + self.axis * float((point - self.origin) @ self.axis)

@@ -1,5 +1,5 @@
-"""The kinds of furniture: cabinets, chests, panels, stoves. Those of one noun always fill a grid of rows and columns, so
-that a few words about place tell them apart.
+"""The kinds of furniture: cabinets, chests, panels, stoves. Parts of one noun always fill a grid of rows and
+columns, so that a few words about place tell them apart.
 """
 
 from __future__ import annotations

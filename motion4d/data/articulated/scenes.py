@@ -14,9 +14,10 @@ from motion4d.data.articulated.variety import Variety
 from motion4d.data.procedural import transforms
 from motion4d.data.procedural.draws import choose, count, direction, happens, sign, uniform
 from motion4d.data.procedural.parts import Look, Part, Scenery, Shadow
-from motion4d.data.procedural.shapes import Box, Cylinder, Ellipsoid, Plane
+from motion4d.data.procedural.shapes import Box, Cylinder, Ellipsoid, Plane, Shape
 
 Array = NDArray[np.float64]
+_SHAPES: tuple[tuple[float, Shape], ...] = ((1.0, Box()), (1.0, Cylinder()), (1.0, Ellipsoid()))
 _BODY = 1  # the thing of what stands still; movable k is thing k + 2
 _CORNERS = np.stack(np.meshgrid([-1, 1], [-1, 1], [-1, 1], indexing="ij"), -1).reshape(-1, 3)
 
@@ -50,9 +51,9 @@ def sample(rng: Generator, variety: Variety, height: int, width: int) -> Room:
     scenery = Scenery(
         furniture.kind, pose[None], focal, tuple(parts), np.stack(colours.images), shadows, _look(rng, variety)
     )
-    count_movables = len(furniture.movables)
-    rows = tuple(_rows(owners, index, handle=None) for index in range(count_movables))
-    handles = tuple(_rows(owners, index, handle=True) for index in range(count_movables))
+    movables = range(len(furniture.movables))
+    rows = tuple(_rows(owners, index, handle=None) for index in movables)
+    handles = tuple(_rows(owners, index, handle=True) for index in movables)
     return Room(furniture, scenery, rows, handles)
 
 
@@ -130,7 +131,7 @@ def _surroundings(
         half = rng.uniform(0.12, 0.35, 3) * width
         x = sign(rng) * (width / 2 + half[0] * uniform(rng, (1.3, 3.0)))
         place = transforms.translation([x, -half[1], uniform(rng, (-0.2, 1.0)) * depth / 2])
-        shape = choose(rng, ((1.0, Box()), (1.0, Cylinder()), (1.0, Ellipsoid())))
+        shape: Shape = choose(rng, _SHAPES)
         parts.append(_part(Piece(shape, place, half, colours.any(rng)), place, density, 0))
     return parts
 

@@ -17,7 +17,7 @@ _LEAST_HANDLE = 4  # pixels
 
 
 def askable(room: Room, part: NDArray[np.int64], least_share: float) -> list[int]:
-    """Movables of which enough is seen, the handle included; part [H, W]: the row of scenery.parts behind each pixel."""
+    """Movables of which enough is seen, the handle included; part [H, W]: rows of scenery.parts."""
     pixels = np.bincount(part.ravel(), minlength=len(room.scenery.parts))
     least = least_share * part.size
     return [

@@ -44,7 +44,8 @@ def test_samples_have_the_shapes_of_a_query_and_collate():
     dataset = ProceduralParts(3, 48, 64)
     query = PartQuery.collate([dataset[index] for index in range(3)])
     assert query.images.shape == (3, 3, 48, 64)
-    assert 0 <= query.images.min() and query.images.max() <= 1
+    assert query.images.min() >= 0
+    assert query.images.max() <= 1
     assert query.depth.shape == (3, 48, 64)
     assert query.intrinsics.shape == (3, 3, 3)
     assert query.truth.mask.shape == (3, 48, 64)
@@ -67,7 +68,7 @@ def test_any_size_of_frame(size):
 
 def test_a_dataset_travels_to_a_worker():
     dataset = ProceduralParts(2, 48, 64, seed=3)
-    assert torch.equal(pickle.loads(pickle.dumps(dataset))[1].images, dataset[1].images)
+    assert torch.equal(pickle.loads(pickle.dumps(dataset))[1].images, dataset[1].images)  # noqa: S301
 
 
 def test_names_without_a_version_point_at_the_newest():
