@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from motion4d.io.files import make_folder
+
+# LMDB refuses to open a file twice in one process, so all its readers there share what the first of them opened
+_shared: weakref.WeakValueDictionary[tuple[int, int, int], Any] = weakref.WeakValueDictionary()
 
 ROOM = 1 << 36  # bytes of address space that a file being written may take; disk space is used as it grows
 
@@ -30,7 +34,7 @@ class LmdbRecords:
     def __init__(self, path: str | Path, *, in_memory: bool = False) -> None:
         self.path = Path(path)
         self.in_memory = in_memory
-        self._opened: dict[int, Any] = {}
+        self._opened: dict[int, Any] = {}  # by process
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "in_memory": self.in_memory, "_opened": {}}
@@ -57,13 +61,18 @@ class LmdbRecords:
     def _environment(self) -> Any:
         process = os.getpid()
         if process not in self._opened:
-            self._opened = {process: self._open()}
+            if not self.path.exists():
+                raise FileNotFoundError(f"there is no {self.path}")
+            status = self.path.stat()
+            place = process, status.st_dev, status.st_ino
+            environment = _shared.get(place)
+            if environment is None:
+                _shared[place] = environment = self._open()
+            self._opened[process] = environment
         return self._opened[process]
 
     def _open(self) -> Any:
         lmdb = _lmdb()
-        if not self.path.exists():
-            raise FileNotFoundError(f"there is no {self.path}")
         try:
             keys = {"readonly": True, "lock": False, "readahead": self.in_memory, "max_readers": 512}
             return lmdb.open(str(self.path), subdir=self.path.is_dir(), **keys)
