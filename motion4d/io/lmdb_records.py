@@ -67,8 +67,9 @@ class LmdbRecords:
             place = process, status.st_dev, status.st_ino
             environment = _shared.get(place)
             if environment is None:
+                _close_inherited()
                 _shared[place] = environment = self._open()
-            self._opened[process] = environment
+            self._opened = {process: environment}
         return self._opened[process]
 
     def _open(self) -> Any:
@@ -78,6 +79,14 @@ class LmdbRecords:
             return lmdb.open(str(self.path), subdir=self.path.is_dir(), **keys)
         except lmdb.Error as error:
             raise ValueError(f"cannot read {self.path} as LMDB ({error}); restore it") from error
+
+
+def _close_inherited() -> None:
+    """Close what the process had open from which this one was forked: it must not be used here, nor opened beside."""
+    for place in [place for place in _shared if place[0] != os.getpid()]:
+        environment = _shared.pop(place, None)
+        if environment is not None:
+            environment.close()
 
 
 def write_records(path: str | Path, records: Iterable[tuple[str, bytes]]) -> None:
