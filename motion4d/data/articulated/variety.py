@@ -10,6 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 
 Range = tuple[float, float]
+_WIDEST = 80.0
 _MOST = 3  # in a row or column: what "left", "middle" and "right" can tell apart
 
 
@@ -56,6 +57,12 @@ class Variety:
             if len(value) != 2 or value[0] > value[1]:
                 raise ValueError(f"Variety.{item.name} must be a pair (low, high), but it is {value}")
             object.__setattr__(self, item.name, (value[0], value[1]))
+        widest = max(abs(self.yaw[0]), abs(self.yaw[1])) + self.field_of_view[1] / 2
+        if widest > _WIDEST:
+            raise ValueError(
+                "Variety.yaw plus half of Variety.field_of_view must stay below "
+                f"{_WIDEST} degrees, or there is no wall behind the furniture, but they sum up to {widest:g}"
+            )
         for name in ("columns", "rows", "lids"):
             low, high = getattr(self, name)
             if low < 1 or high > _MOST:

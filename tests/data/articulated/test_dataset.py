@@ -108,5 +108,7 @@ def test_bad_input_is_named():
         Variety(fill=(0.9, 0.5))
     with pytest.raises(ValueError, match=r"Variety.columns must lie between 1 and 3"):
         Variety(columns=(1, 4))
+    with pytest.raises(ValueError, match="no wall behind"):
+        Variety(yaw=(-70, 10))
     with pytest.raises(ValueError, match="lower Variety.least_mask_share"):
         ProceduralParts(1, 24, 32, variety=Variety(least_mask_share=0.99))[0]
