@@ -83,8 +83,6 @@ def describe(files: OpdFiles) -> tuple[Facts, list[str]]:
     return Facts(len(images), labelled, size, ids), problems[:SHOWN]
 
 
-
-
 def _is_opd(folder: Path) -> bool:
     annotated = any((folder / kind).is_dir() for kind in (layout.FILTERED, layout.ORIGINAL))
     return annotated and (folder / layout.DEPTH).is_file() and bool(layout.names(folder))

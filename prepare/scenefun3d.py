@@ -31,7 +31,9 @@ PICTURES = ("*.jpg", "*.jpeg", "*.png")
 
 def jobs(sources: Sequence[Path], options: argparse.Namespace) -> Iterator[Job]:
     """Everything at once."""
-    records = find_root(sources, lambda folder: (folder / layout.RECORDS).exists(), what=f"folder with {layout.RECORDS}")
+    records = find_root(
+        sources, lambda folder: (folder / layout.RECORDS).exists(), what=f"folder with {layout.RECORDS}"
+    )
     frames = find_root(sources, _has_frames, what="folder with images and depth of SceneFun3D")
     yield Job(NAME, partial(_files, records / layout.RECORDS, frames))
 
@@ -50,7 +52,9 @@ def _convert(records: Path, measures: Path) -> None:
     broken: dict[str, str] = {}
     write_records(measures.with_name(layout.RECORDS), _packed(LmdbRecords(records), found, broken))
     if not found:
-        raise ValueError(f"{records} holds no record that can be read (the first: {next(iter(broken.values()), 'none')})")
+        raise ValueError(
+            f"{records} holds no record that can be read (the first: {next(iter(broken.values()), 'none')})"
+        )
     write_json(measures, {"measures": found, "broken": broken})
 
 
@@ -111,9 +115,10 @@ def _sequence(root: Path, name: str) -> SceneFun3dFiles:
 
 DATASET = Dataset(
     name="scenefun3d",
-    title="SceneFun3D as SegAffordance's builder writes it (making it from the raw scans is out of scope)",
+    title="SceneFun3D",
     licence="its own, for non-commercial research; the terms stand on its web page.",
-    origin="https://scenefun3d.github.io (asks for an agreement)",
+    origin="https://scenefun3d.github.io (asks for an agreement). The source is data.lmdb, images and depth as the "
+    "builder of SegAffordance writes them; building them from the raw scans is out of scope.",
     version=1,
     root=Path("data/scenefun3d"),
     jobs=jobs,

@@ -100,7 +100,10 @@ def write_records(path: str | Path, records: Iterable[tuple[str, bytes]]) -> Non
             for key, value in records:
                 writing.put(key.encode(), value)
         (folder / "lock.mdb").unlink(missing_ok=True)
-        shutil.rmtree(target, ignore_errors=True)
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
         folder.rename(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

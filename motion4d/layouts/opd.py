@@ -1,9 +1,9 @@
 """OPDReal and OPDMulti (Jiang et al. 2022, Sun et al. 2024): openable parts in single images. No torch.
 
-    ROOT/train.h5, valid.h5, test.h5                train_images [N, H, W, 3 or 4] uint8, train_filenames [N]
-    ROOT/depth.h5                                   depth_images [M, H, W(, 1)] millimetres, 0 none; depth_filenames
-    ROOT/annotations_bwdf/MotionNet_train.json      those whose origin is seen, with descriptions (prepare.opd)
-    ROOT/real-attr.json or ROOT/obj_info.json       sizes of the objects (OPDReal or OPDMulti)
+ROOT/train.h5, valid.h5, test.h5                train_images [N, H, W, 3 or 4] uint8, train_filenames [N]
+ROOT/depth.h5                                   depth_images [M, H, W(, 1)] millimetres, 0 none; depth_filenames
+ROOT/annotations_bwdf/MotionNet_train.json      those whose origin is seen, with descriptions (prepare.opd)
+ROOT/real-attr.json or ROOT/obj_info.json       sizes of the objects (OPDReal or OPDMulti)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """SceneFun3D (Delitzas et al. 2024) as SegAffordance reads it: frames of rooms with elements to operate. No torch.
 
-    ROOT/data.lmdb                                  "visit/video/timestamp/element" -> record
-    ROOT/images/VISIT_VIDEO_TIMESTAMP.jpg           ROOT/depth/VISIT_VIDEO_TIMESTAMP.png, 16 bit, millimetres
-    ROOT/measures.json                              of every record, by prepare.scenefun3d; without it all are read once
+ROOT/data.lmdb                                  "visit/video/timestamp/element" -> record
+ROOT/images/VISIT_VIDEO_TIMESTAMP.jpg           ROOT/depth/VISIT_VIDEO_TIMESTAMP.png, 16 bit, millimetres
+ROOT/measures.json                              of every record, by prepare.scenefun3d; without it all are read once
 """
 
 from __future__ import annotations

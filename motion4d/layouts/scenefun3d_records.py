@@ -144,9 +144,7 @@ def _track(content: Mapping[str, Any]) -> tuple[NDArray[np.float64] | None, NDAr
 
 def _numbers(values: Any, shape: tuple[int, ...], *, finite: bool = True) -> NDArray[np.float64]:
     array = np.asarray(values, np.float64)
-    fits = array.ndim == len(shape) and all(
-        want in (-1, size) for want, size in zip(shape, array.shape, strict=True)
-    )
+    fits = array.ndim == len(shape) and all(want in (-1, size) for want, size in zip(shape, array.shape, strict=True))
     if not fits or not len(array) or (finite and not np.isfinite(array).all()):
         raise ValueError(f"an entry of shape {array.shape} should be numbers of shape {shape}")
     return array
