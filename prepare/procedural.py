@@ -2,8 +2,9 @@
 
 So that everything from `prepare` on can be tried without a download: the tree goes to --root, and the last line says
 how to prepare it. Scenes are of the kind that the data set holds: static ones (CO3D) or those in which something moves
-(all others, or pictures of furniture with a sentence for SegAffordance's); indoors where its depth does not reach farther; by cameras that never (RLBench) or always move (where
-poses are evaluated). Sequences are named procedural0000, procedural0001, ...
+(all others); indoors where its depth does not reach farther; by cameras that never (RLBench) or always move (where
+poses are evaluated). Sequences are named procedural0000, procedural0001, ... For SegAffordance's data sets (opdreal,
+opdmulti, scenefun3d) they are single pictures of furniture with a sentence each.
 """
 
 from __future__ import annotations

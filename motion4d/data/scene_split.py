@@ -28,7 +28,7 @@ def split_by_scene(keys: Sequence[str], share: float, seed: int) -> tuple[list[i
 
 
 def part_of_scenes(keys: Sequence[str], indices: Sequence[int], share: float, seed: int) -> list[int]:
-    """Those of `indices` that belong to scenes drawn until they hold `share` of the samples, in the order of drawing."""
+    """Those of `indices` in scenes drawn until they hold `share` of them, in the order of drawing. As published."""
     groups = _groups(keys, indices)
     scenes = sorted(groups)
     random.Random(seed).shuffle(scenes)
