@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from motion4d.layouts.geometry import GeometryFiles
-from motion4d.layouts.sequence import SequenceFiles
-
 # What goes below the root: name -> the source's file to place there, or a function that writes the path it is given.
 Content = Path | Callable[[Path], None]
 Files = Mapping[str, Content]
@@ -65,9 +62,11 @@ class Dataset:
     name: of the command; licence, origin: what --help says, and where to ask for the data; version: of the conversion,
     raised when its result changes; root: where it goes unless --root says otherwise.
     jobs(sources, options): the sequences that these folders hold, in order; ValueError if there are none.
-    names(root), sequence(root, name): which sequences a prepared root holds, and one of them (the layout's functions).
+    names(root), sequence(root, name): which sequences a prepared root holds, and one of them (the layout's functions;
+    SequenceFiles or GeometryFiles, or whatever `describe` takes).
     published(options): the sequences that there should be -> number of frames, None where it is not known.
     check(files, facts): what is wrong with a prepared sequence, beyond what holds for every data set.
+    describe(files): the facts and what is wrong, for what are no folders of frames; None: as for all that are.
     arguments: adds options of the data set's own; `kept` names those on which the result depends.
     """
 
@@ -79,9 +78,10 @@ class Dataset:
     root: Path
     jobs: Callable[[Sequence[Path], argparse.Namespace], Iterable[Job]]
     names: Callable[[Path], list[str]]
-    sequence: Callable[[Path, str], SequenceFiles | GeometryFiles]
+    sequence: Callable[[Path, str], Any]
     published: Callable[[argparse.Namespace], Mapping[str, int | None]] = lambda options: {}
     check: Callable[[Any, Facts], list[str]] = lambda files, facts: []
+    describe: Callable[[Any], tuple[Facts, list[str]]] | None = None
     downloads: tuple[Download, ...] = ()
     arguments: Callable[[argparse.ArgumentParser], None] = _no_arguments
     kept: tuple[str, ...] = ()

@@ -50,7 +50,8 @@ def read_manifest(root: Path) -> Manifest | None:
 def is_there(root: Path, name: str, facts: Facts, dataset: Dataset) -> bool:
     """Whether a sequence that the manifest knows still has all its files."""
     try:
-        return is_complete(dataset.sequence(root, name), facts)
+        files = dataset.sequence(root, name)
+        return is_complete(files, facts) if dataset.describe is None else dataset.describe(files) == (facts, [])
     except (ValueError, OSError):
         return False
 
@@ -59,7 +60,7 @@ def examine(root: Path, name: str, dataset: Dataset) -> tuple[Facts | None, list
     """The facts of a prepared sequence and everything that is wrong with it, one sentence each."""
     try:
         files = dataset.sequence(root, name)
-        facts, problems = describe(files)
+        facts, problems = (dataset.describe or describe)(files)
         problems += dataset.check(files, facts)
     except (ValueError, OSError) as error:
         return None, [f"{name}: {error}"]

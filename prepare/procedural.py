@@ -3,7 +3,8 @@
 So that everything from `prepare` on can be tried without a download: the tree goes to --root, and the last line says
 how to prepare it. Scenes are of the kind that the data set holds: static ones (CO3D) or those in which something moves
 (all others); indoors where its depth does not reach farther; by cameras that never (RLBench) or always move (where
-poses are evaluated). Sequences are named procedural0000, procedural0001, ...
+poses are evaluated). Sequences are named procedural0000, procedural0001, ... For SegAffordance's data sets (opdreal,
+opdmulti, scenefun3d) they are single pictures of furniture with a sentence each.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from motion4d.cli import EXPECTED, build, compose, describe
 from motion4d.clip import Clip
+from motion4d.data.articulated.dataset import ProceduralParts
+from motion4d.data.articulated.variety import Variety
 from motion4d.data.procedural.dataset import ProceduralClips
 from motion4d.io.files import check_writable
+from motion4d.part import PartQuery
 from prepare.export import (
     bonn,
     co3d,
@@ -33,9 +38,11 @@ from prepare.export import (
     kitti,
     kubric,
     nyu,
+    opd,
     point_odyssey,
     rlbench,
     scannet,
+    scenefun3d,
     segtrack,
     sintel,
     spring,
@@ -49,6 +56,7 @@ CONF = Path(__file__).parents[1] / "conf"
 SIZE = (128, 192)  # H, W of clips, where the layout leaves it open
 MOVING = tuple(f"camera_{kind}" for kind in ("handheld", "pan", "truck", "orbit", "dolly", "follow", "track"))
 AT_REST = ("camera_static",)  # has no trajectory that can be aligned
+NOT_OPENED = ("kind_panel", "kind_stove")
 OUTDOORS = ("world_ground", "world_plane", "world_far")
 
 
@@ -57,15 +65,18 @@ class Layout:
     """write(clips, folder): the writer; sources: the folders below it that `prepare` is given; options: that it needs
     besides to take all frames of such a short recording, {} being their number; camera: the one that the data set's
     images are of, if its files do not say it; lacks: kinds of worlds and cameras that it does not have (weights of
-    Difficulty); static: nothing moves in it but the camera.
+    Difficulty, or of Variety); static: nothing moves in it but the camera; parts: it is of single pictures with a
+    sentence each; command: the one that prepares it, if it has another name.
     """
 
-    write: Callable[[Iterable[Clip], Path], None]
+    write: Callable[[Iterable[Any], Path], None]
     sources: tuple[str, ...]
     options: str = ""
     camera: FixedCamera | None = None
     lacks: tuple[str, ...] = ()
     static: bool = False
+    parts: bool = False
+    command: str = ""
 
     @property
     def has_own_scenes(self) -> bool:
@@ -97,6 +108,9 @@ LAYOUTS = {
     "waymo": Layout(waymo.write, ("waymo",)),
     "rlbench": Layout(rlbench.write, ("rlbench",), lacks=MOVING),
     "dynamicverse": Layout(dynamicverse.write, ("DynamicVerse",)),
+    "opdreal": Layout(opd.write_real, (opd.REAL,), lacks=NOT_OPENED, parts=True, command="opd"),
+    "opdmulti": Layout(opd.write_multi, (opd.MULTI,), lacks=NOT_OPENED, parts=True, command="opd"),
+    "scenefun3d": Layout(scenefun3d.write, (scenefun3d.FOLDER,), parts=True),
 }
 
 
@@ -108,14 +122,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.sequences < 1 or options.seed < 0:
             raise ValueError("--sequences must be at least 1, and --seed at least 0")
         check_writable(options.root)
-        layout.write(scenes(options), options.root)
+        layout.write((queries if layout.parts else scenes)(options), options.root)
     except EXPECTED as error:
         print(f"prepare.procedural: {describe(error)}", file=sys.stderr)
         return 1
     sources = " ".join(str(options.root / source) for source in layout.sources)
     print(f"{options.sequences} sequences in {options.root}; prepare them with")
-    needed = layout.options.format(options.frames)
-    print(" ".join(f"python -m prepare.{options.layout} --partial {needed} --source {sources} --root PREPARED".split()))
+    needed, command = layout.options.format(options.frames), layout.command or options.layout
+    print(" ".join(f"python -m prepare.{command} --partial {needed} --source {sources} --root PREPARED".split()))
     return 0
 
 
@@ -133,6 +147,21 @@ def scenes(options: argparse.Namespace) -> Iterator[Clip]:
         clip, name = clips[index], f"procedural{number:04d}"
         print(f"{name}: {clip.num_frames} frames", flush=True)
         yield dataclasses.replace(clip, sources=(dataclasses.replace(clip.sources[0], sequence=name),))
+
+
+def queries(options: argparse.Namespace) -> Iterator[PartQuery]:
+    """The pictures that a layout of parts can hold."""
+    usual = _parser()
+    odd = [name for name in ("frames", "data") if getattr(options, name) != usual.get_default(name)]
+    if odd:
+        raise ValueError(f"--layout {options.layout} is of single pictures of furniture; leave out --{odd[0]}")
+    variety = Variety(**dict.fromkeys(LAYOUTS[options.layout].lacks, 0.0))  # type: ignore[arg-type]
+    height, width = (
+        own if given is None else given for given, own in zip((options.height, options.width), SIZE, strict=True)
+    )
+    pictures = ProceduralParts(options.sequences, height, width, options.seed, variety)
+    for index in range(len(pictures)):
+        yield pictures[index]
 
 
 def _view(options: argparse.Namespace) -> dict[str, float]:
