@@ -12,7 +12,7 @@ from torch import Tensor
 
 from motion4d.geometry.lines import cross, unit
 
-SMALL = 1e-4  # radians: below, series instead of quotients
+SMALL = 0.05  # radians: below, series, since quotients of float32 lose their digits
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def orbit(twist: Tensor, start: Tensor, time: Tensor) -> Tensor:
     small = angle.abs() < SMALL
     safe = torch.where(small, 1.0, angle)
     sine = torch.where(small, 1 - angle.square() / 6, torch.sin(safe) / safe)
-    cosine = torch.where(small, 0.5 - angle.square() / 24, (1 - torch.cos(safe)) / safe.square())
+    cosine = torch.where(small, 0.5 - angle.square() / 24, 2 * (torch.sin(safe / 2) / safe).square())
     rest = torch.where(small, 1 / 6 - angle.square() / 120, (safe - torch.sin(safe)) / safe.pow(3))
     turning, bending = cross(w, start), cross(w, v)
     turned = start + time * sine * turning + time.square() * cosine * (cross(w, turning) + bending)

@@ -24,29 +24,37 @@ from motion4d.part import ROTATION, TRANSLATION, PartPrediction, PartQuery
 LEAST_ENERGY = 1e-6  # square metres: a trajectory with less says nothing of an axis
 
 
-def axis_of_true_trajectory(prediction: PartPrediction, query: PartQuery, *, plane_term: bool = False) -> Tensor:
-    """How badly the true trajectory goes with the axis that the network says, for the true kind: [B].
+def axis_of_true_trajectory(
+    prediction: PartPrediction, query: PartQuery, *, plane_term: bool = False, through_origin: bool = True
+) -> Tensor:
+    """How badly the true trajectory goes with the axis that the network says, for the true kind: [B], square metres.
 
     plane_term: an arc must also lie in the plane of the given origin, as published in 2025 (wrong: the origin may be
-    any point of the axis). Skipped without trajectories or origins.
+    any point of the axis). through_origin: a line is that through the origin, as published (right where trajectories of
+    translations start there); False: that through the trajectory's start. Skipped without trajectories or origins.
     """
     way, origin = _true_way(query)
     if way is None or origin is None:
         return nothing(prediction)
-    return _departure(way, origin, axis_said(prediction, query), rotates(query), plane_term)
+    return _departure(way, origin, axis_said(prediction, query), rotates(query), plane_term, through_origin)
 
 
 def trajectory_about_true_axis(
-    prediction: PartPrediction, query: PartQuery, *, plane_term: bool = False, absolute: bool = False
+    prediction: PartPrediction,
+    query: PartQuery,
+    *,
+    plane_term: bool = False,
+    through_origin: bool = True,
+    absolute: bool = False,
 ) -> Tensor:
-    """How badly the trajectory that the network says goes with the true axis, for the true kind: [B]."""
+    """How badly the trajectory that the network says goes with the true axis, for the true kind: [B], square metres."""
     way, origin = _true_way(query)
     if way is None or origin is None:
         return nothing(prediction)
     ours = said(prediction, "trajectory")
     if absolute:
         ours = ours - true(query, "trajectory")[:, :1].float()
-    return _departure(ours, origin, true(query, "axis").float(), rotates(query), plane_term)
+    return _departure(ours, origin, true(query, "axis").float(), rotates(query), plane_term, through_origin)
 
 
 def energy_along_axis(prediction: PartPrediction, query: PartQuery, *, absolute: bool = False) -> Tensor:
@@ -100,11 +108,13 @@ def _true_way(query: PartQuery) -> tuple[Tensor, Tensor] | tuple[None, None]:
     return relative(points), truth.origin.float() - points[:, 0]
 
 
-def _departure(way: Tensor, origin: Tensor, axis: Tensor, turns: Tensor, plane_term: bool) -> Tensor:
+def _departure(
+    way: Tensor, origin: Tensor, axis: Tensor, turns: Tensor, plane_term: bool, through_origin: bool
+) -> Tensor:
     """Mean over points [B, T, 3] of their squared departure from the line, or the arc where it turns: [B]."""
     direction, origin = unit(axis).unsqueeze(1), origin.unsqueeze(1)
     offset = way - origin
-    line = cross(offset, direction).square().sum(dim=-1).mean(dim=-1)
+    line = cross(offset if through_origin else way, direction).square().sum(dim=-1).mean(dim=-1)
     radius = across(-origin, direction).norm(dim=-1)
     arc = (across(offset, direction).norm(dim=-1) - radius).square().mean(dim=-1)
     if plane_term:
