@@ -77,8 +77,8 @@ class TwistHypotheses:
         if several:
             choice = F.cross_entropy(said(prediction, "hypothesis_logits"), winner)
         total = (shares * costs).sum(dim=1).mean() + self.choice_weight * choice
-        means = ((first * values).sum(dim=1).mean() for values in (errors, ways))
-        return TwistParts(total, *means, choice, winner, shares)
+        twist, way = ((first * values).sum(dim=1).mean() for values in (errors, ways))
+        return TwistParts(total, twist, way, choice, winner, shares)
 
     def _twist_errors(self, twists: Tensor, query: PartQuery) -> Tensor:
         truth = twist_about(true(query, "axis").float(), rotates(query), true(query, "origin").float()).unsqueeze(1)
