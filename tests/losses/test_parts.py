@@ -118,6 +118,15 @@ def test_published_lines_go_through_the_origin() -> None:
         assert term(said, at_start)[KINDS == 0].max() < 1e-6
 
 
+def test_published_weights(losses: dict[str, WeightedSum]) -> None:
+    classic = {"mask": 0.5, "point_map": 0.5, "coord": 0.5, "axis": 0.5, "kl": 0.5 * 0.01, "kind": 0.5}
+    with_truth = ("trajectory", "axis_of_true_trajectory", "trajectory_about_true_axis")
+    opd = classic | {"point_map": 1.0} | dict.fromkeys(with_truth, 1.0)
+    assert losses["segaffordance"].weights == classic | dict.fromkeys(with_truth, 0.5)
+    assert losses["segaffordance_opd"].weights == opd
+    assert losses["segaffordance_2026"].weights == opd | {"point_map": 0.5, "coord": 0.3, "axis": 0.2, "kl": 0.2 * 0.01}
+
+
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_teaches_every_head_it_names(option: str, losses: dict[str, WeightedSum]) -> None:
     query = moving_parts()
