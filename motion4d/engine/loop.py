@@ -29,6 +29,7 @@ from motion4d.engine.reporting import Reporter
 from motion4d.engine.runtime import Runtime, seed_everything
 from motion4d.engine.schedule import Schedule
 from motion4d.engine.training import Training
+from motion4d.losses.compose import Staged
 
 _log = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ class Loop:
         with self.accelerator.accumulate(self.model):
             with self.accelerator.autocast():
                 prediction = self.model(clip, self.progress)
-            losses = self.losses(prediction, clip)
+            losses = self._losses_now()(prediction, clip)
             self.accelerator.backward(losses["total"])
             if self.accelerator.sync_gradients and self.training.clip_norm is not None:
                 for parameters in self.clipped:
@@ -157,6 +158,12 @@ class Loop:
             self.optimizer.step()
             self.optimizer.zero_grad()
         return losses
+
+    def _losses_now(self) -> Losses:
+        """Some losses change with the epochs."""
+        if not isinstance(self.losses, Staged):
+            return self.losses
+        return self.losses.at(min(1.0, self.progress.epoch / self.progress.epochs))
 
     def _mean_over_ranks(self, losses: dict[str, float]) -> dict[str, float]:
         if self.accelerator.num_processes == 1:

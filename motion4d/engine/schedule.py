@@ -6,6 +6,7 @@ Nothing to step, nothing to save: the rate after a resume, or on several ranks, 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -74,6 +75,19 @@ class CosineInEpochs:
         if epoch < self.warmup:
             return epoch / self.warmup
         return _half_cosine((epoch - self.warmup) / max(1e-9, epochs - self.warmup), self.final)
+
+
+@dataclass(frozen=True)
+class MultiStep:
+    """1, times `gamma` for each of the milestones, in complete epochs, that lies behind (torch's MultiStepLR)."""
+
+    milestones: Sequence[int] = (25, 27)
+    gamma: float = 0.1
+
+    def __call__(self, progress: Progress) -> float:
+        """The factor for the step that comes next."""
+        factor: float = self.gamma ** sum(progress.epoch >= milestone for milestone in self.milestones)
+        return factor
 
 
 @dataclass(frozen=True)

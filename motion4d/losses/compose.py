@@ -8,13 +8,22 @@ The names are the user's: they appear in logs and in overrides (loss.weights.dic
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol, Self, runtime_checkable
 
 from torch import Tensor
 
 from motion4d.clip import Clip
 
 Term = Callable[[Any, Any], Tensor]
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """A loss, or a term, that changes during a training; as it is built it is what it is at the end, and outside."""
+
+    def at(self, share: float) -> Self:
+        """The same when this share of a training, in [0, 1], is done."""
+        ...
 
 
 class WeightedSum:
@@ -39,6 +48,11 @@ class WeightedSum:
                 f"a loss needs named terms, none of them 'total', and weights for these only; terms: "
                 f"{', '.join(self.terms) or 'none'}; weights of no term: {', '.join(unknown) or 'none'}"
             )
+
+    def at(self, share: float) -> WeightedSum:
+        """The same loss when this share of a training, in [0, 1], is done."""
+        terms = {name: term.at(share) if isinstance(term, Staged) else term for name, term in self.terms.items()}
+        return WeightedSum(terms, self.weights, truth=self.truth)
 
     def __call__(self, prediction: Any, clip: Clip) -> dict[str, Tensor]:
         """Scalars: "total", then the mean of each term before its weight."""

@@ -1,0 +1,1 @@
+"""Terms on parts and how they move (SegAffordance): (PartPrediction, PartQuery) -> unreduced values, or a scalar."""
