@@ -1,0 +1,1 @@
+"""SegAffordance: which part a sentence means, where to touch it, and how it moves."""
