@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ class TextBlock(nn.Module):
         self.attn = PackedAttention(dim, heads)
         self.ln_1 = nn.LayerNorm(dim)
         layers = (("c_fc", nn.Linear(dim, 4 * dim)), ("gelu", QuickGELU()), ("c_proj", nn.Linear(4 * dim, dim)))
-        self.mlp = nn.Sequential(OrderedDict(layers))
+        self.mlp: Any = nn.Sequential(OrderedDict(layers))
         self.ln_2 = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -41,9 +42,10 @@ class TextTransformer(nn.Module):
 
     def __init__(self, dim: int, heads: int, layers: int) -> None:
         super().__init__()
-        self.resblocks = nn.ModuleList(TextBlock(dim, heads) for _ in range(layers))
+        blocks = [TextBlock(dim, heads) for _ in range(layers)]
+        self.resblocks = nn.ModuleList(blocks)
         deep = dim**-0.5 * (2 * layers) ** -0.5
-        for block in self.resblocks:
+        for block in blocks:
             nn.init.normal_(block.attn.in_proj_weight, std=dim**-0.5)
             nn.init.normal_(block.attn.out_proj.weight, std=deep)
             nn.init.normal_(block.mlp.c_fc.weight, std=(2 * dim) ** -0.5)

@@ -92,7 +92,9 @@ class ClipTokenizer:
 def _tidy(text: str) -> str:
     """Lower case, single spaces, no HTML entities."""
     text = html.unescape(html.unescape(text)).translate(_QUOTES)
-    text = "".join(unicodedata.normalize("NFKC", c) if "\uff01" <= c <= "\uffef" or "\ufb00" <= c <= "\ufb06" else c for c in text)
+    text = "".join(
+        unicodedata.normalize("NFKC", c) if "\uff01" <= c <= "\uffef" or "\ufb00" <= c <= "\ufb06" else c for c in text
+    )
     return " ".join(unicodedata.normalize("NFC", text).split()).lower()
 
 

@@ -160,7 +160,7 @@ class _Archive:
 
 
 def _named(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(name, value) of a state dict, perhaps wrapped in a training's file, or of the modules of a TorchScript archive."""
+    """(name, value) of a state dict, perhaps wrapped in a training's file, or of a TorchScript archive's modules."""
     if isinstance(content, _Inert):
         for name, value in (content.state if isinstance(content.state, Mapping) else {}).items():
             if isinstance(value, _Inert):

@@ -25,10 +25,14 @@ class ConvNorm(nn.Sequential):
         return convolved(x, self[0], self[1]).relu_()
 
 
-def convolved(x: Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
+def convolved(x: Tensor, convolution: nn.Module, norm: nn.Module) -> Tensor:
     """norm(convolution(x)). The convolution has no bias."""
     if norm.training or torch.is_grad_enabled():
         return norm(convolution(x))
+    if not isinstance(convolution, nn.Conv2d) or not isinstance(norm, nn.BatchNorm2d):
+        raise TypeError(f"a convolution and its batch norm, not {type(convolution).__name__}, {type(norm).__name__}")
+    if norm.running_mean is None or norm.running_var is None:
+        raise ValueError("a batch norm without running statistics cannot move into the filter")
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
     weight, bias = convolution.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
     if convolution.stride == (1, 1) and convolution.kernel_size == (3, 3):

@@ -21,7 +21,11 @@ class DecoderLayer(nn.Module):
         self.self_attn = PackedAttention(dim, heads, dropout=dropout)
         self.multihead_attn = PackedAttention(dim, heads, dropout=dropout)
         self.ffn = nn.Sequential(
-            nn.Linear(dim, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout), nn.LayerNorm(hidden), nn.Linear(hidden, dim)
+            nn.Linear(dim, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.LayerNorm(hidden),
+            nn.Linear(hidden, dim),
         )
         self.norm1 = nn.LayerNorm(dim)
         self.norm2 = nn.LayerNorm(dim)

@@ -27,7 +27,7 @@ class CoordConv(nn.Module):
 
 
 class Neck(nn.Module):
-    """channels_in: of the maps, fine to coarse; sentence: its width; channels: of the pyramid, the middle one leaves."""
+    """channels_in: of the maps, fine to coarse; sentence: its width; channels: of the pyramid, the middle leaves."""
 
     def __init__(self, channels_in: Sequence[int], sentence: int, channels: Sequence[int] = (256, 512, 1024)) -> None:
         super().__init__()

@@ -98,7 +98,8 @@ class Affordance(nn.Module):
         hint = 0 if self.motion_type_embedding is None else self.motion_type_embedding.embedding_dim
         self.point_3d_head: Point | None = _made(point_3d, feature + hint)
         condition = feature + hint + (2 if point_3d is None else 3) + 2 * (origin_map_depth is not None)
-        self.motion_head = "" if motion is None else getattr(motion, "func", motion).published
+        made: Any = getattr(motion, "func", motion)
+        self.motion_head: str = "" if motion is None else made.published
         if motion is not None:
             self.add_module(self.motion_head, motion(feature, condition))
         self.trajectory_predictor: Trajectory | None = _made(trajectory, condition)
@@ -109,10 +110,12 @@ class Affordance(nn.Module):
         self.origin_depth_head_g7: PixelDepth | None = _made(origin_map_depth, condition, dim if local_origin else 0)
         self.point_depth_head: PixelDepth | None = _made(point_depth, condition, dim)
         self._check_hypotheses()
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(IMAGE_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGE_STD).view(3, 1, 1), persistent=False)
         freeze(self, frozen)
-        self.to(memory_format=torch.channels_last)  # what convolutions are fastest with
+        nn.Module.to(self, memory_format=torch.channels_last)  # type: ignore[call-overload]  # fastest for convolutions
         self.train(self.training)
 
     @property
@@ -156,9 +159,7 @@ class Affordance(nn.Module):
         axis = None if query.truth is None else query.truth.axis
         return self._said(query, axis=axis, noise=noise, kinds=kinds)
 
-    def predict(
-        self, query: PartQuery, noise: Tensor | None = None, *, kinds: Tensor | None = None
-    ) -> PartPrediction:
+    def predict(self, query: PartQuery, noise: Tensor | None = None, *, kinds: Tensor | None = None) -> PartPrediction:
         """Without looking at the truth: noise [B, latent] is the code; None: 0, its mean."""
         return self._said(PartQuery(query.images, query.texts, query.depth, query.intrinsics), noise=noise, kinds=kinds)
 
@@ -288,5 +289,3 @@ def _pooled(maps: Tensor, mask: Tensor) -> Tensor:
     """The mean of maps [B, C, h, w] over a part [B, H, W] -> [B, C]."""
     weights = F.interpolate(mask[:, None].to(maps.dtype), size=maps.shape[-2:], mode="bilinear")
     return (maps * weights).sum((2, 3)) / (weights.sum((2, 3)) + 1e-8)
-
-

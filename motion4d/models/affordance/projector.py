@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,14 +17,14 @@ class Projector(nn.Module):
     """A map [B, dim, h, w] and a sentence -> logits [B, maps, 4h, 4w].
 
     The last 1x1 convolution (`vis.4`) is folded into the filters of the sentence, which keeps the numbers up to
-    rounding: its weights multiply theirs; its bias is a map of ones seen through them, which only differs at the border.
+    rounding: its weights multiply theirs; its bias is a map of ones seen through them, which differs at the border.
     """
 
     def __init__(self, dim: int, sentence: int, maps: int, *, dropout: float = 0.25) -> None:
         super().__init__()
         self.maps = maps
         self.channels = dim // 2
-        self.vis = nn.Sequential(
+        self.vis: Any = nn.Sequential(
             nn.Upsample(scale_factor=2, mode="bilinear"),
             ConvNorm(dim, dim),
             nn.Upsample(scale_factor=2, mode="bilinear"),

@@ -62,7 +62,11 @@ class Similar:
         other = sorted(name for name in given if name in own and name not in fits)
         untouched = sorted(name for name in own if name not in given)
         unknown = sorted(name for name in given if name not in own)
-        for names, what in ((untouched, "not there, left as they were"), (other, "of another shape"), (unknown, "unknown")):
+        for names, what in (
+            (untouched, "not there, left as they were"),
+            (other, "of another shape"),
+            (unknown, "unknown"),
+        ):
             if names:
                 _log.warning("%s: %d entries %s: %s", path, len(names), what, _some(names))
 

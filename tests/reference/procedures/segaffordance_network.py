@@ -1,4 +1,4 @@
-"""Procedures of the network's and the tokenizer's cases (reference/segaffordance/cases.md says what a kind computes)."""
+"""Procedures of the network's and the tokenizer's cases (reference/segaffordance/cases.md says what they compute)."""
 
 from __future__ import annotations
 
