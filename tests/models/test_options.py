@@ -32,8 +32,8 @@ def test_losses(option: str) -> None:
     loss = _build("loss", f"+loss={option}")
     assert isinstance(loss, WeightedSum)
     assert loss.weights.keys() == loss.terms.keys()
-    masks, cameras, pairs = {"bce", "dice"}, {"T", "R", "FL"}, {"conf_1", "conf_2"}
-    assert any(terms <= loss.terms.keys() for terms in (masks, cameras, pairs))
+    masks, cameras, pairs, parts = {"bce", "dice"}, {"T", "R", "FL"}, {"conf_1", "conf_2"}, {"mask", "coord"}
+    assert any(terms <= loss.terms.keys() for terms in (masks, cameras, pairs, parts))
 
 
 def test_a_weight_is_one_override() -> None:
